@@ -1,0 +1,76 @@
+/**
+ * Every bound of the program, by name, with its unit in the name.
+ *
+ * A loop, queue, page, cache or body that could grow takes its bound from here, and nowhere else. What a user can
+ * change by a setting is marked so; the rest is fixed.
+ *
+ * @module
+ */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** Longest message, without its `\n`. Setting `--max-message-size`. */
+export const MESSAGE_BYTES_MAX_DEFAULT = 1 * MIB;
+/** Largest batch, after decoding, with the `\n` of each message. Setting `--max-batch-size`. */
+export const BATCH_BYTES_MAX_DEFAULT = 4 * MIB;
+/** A chunk that reached this size is complete. Setting `--max-chunk-size`. */
+export const CHUNK_BYTES_MAX_DEFAULT = 64 * MIB;
+/** A chunk this old is complete, however small. Setting `--rotate-interval`. */
+export const ROTATE_INTERVAL_MS_DEFAULT = 10 * 60_000;
+/** Writes are refused while the data directory's file system has less than this. Setting `--min-free-disk`. */
+export const MIN_FREE_DISK_BYTES_DEFAULT = 256 * MIB;
+
+/** Upper end of `max_size` of one read. */
+export const READ_BYTES_MAX = 16 * MIB;
+/** `max_size` of a read that names none: holds any message of the default limits. */
+export const READ_BYTES_DEFAULT = 4 * MIB;
+/** Settings for messages and batches may not exceed what one read can return. */
+export const BATCH_BYTES_CEILING = READ_BYTES_MAX;
+/** Reads up to this size are answered from one buffer, larger ones as a stream. */
+export const READ_WHOLE_BYTES_MAX = 1 * MIB;
+/** Size of one step of a streamed read or tail. */
+export const READ_STEP_BYTES = 1 * MIB;
+
+/** Longest wait that `timeout` of a write may ask for. */
+export const WRITE_TIMEOUT_MS_MAX = 60 * 60_000;
+/** `timeout` of a write that names none. */
+export const WRITE_TIMEOUT_MS_DEFAULT = 60_000;
+
+/** A record of the index vouches for at most this many bytes, so that no read has to verify much more than it asked for. */
+export const INDEX_SEGMENT_BYTES_MAX = 64 * KIB;
+/** A chunk whose index reached this size is complete: the index of a chunk always fits in memory. */
+export const INDEX_BYTES_MAX = 16 * MIB;
+/** Indexes of chunks that are being read, kept in memory in all. */
+export const INDEX_CACHE_BYTES_MAX = 64 * MIB;
+/** One group commit takes at most this many bytes (a single larger batch goes alone). */
+export const GROUP_BYTES_MAX = 4 * MIB;
+/** Bytes that wait in the append queue of one category; above, writes are answered 503. */
+export const APPEND_QUEUE_BYTES_MAX = 64 * MIB;
+
+/** Bytes of request bodies, declared or received, that are not yet stored; above, writes are answered 503. */
+export const BODY_BYTES_IN_FLIGHT_MAX = 256 * MIB;
+/** Bodies up to this declared size are taken by one call; larger ones are copied into one buffer as they arrive. */
+export const BODY_WHOLE_BYTES_MAX = 64 * KIB;
+/** A body must have arrived within this time from its first read. */
+export const BODY_TIMEOUT_MS = 120_000;
+/** Encodings that one body may be wrapped in. */
+export const CONTENT_ENCODINGS_MAX = 2;
+
+/** Files of the data directory that are open at once, besides those in use at that moment. */
+export const OPEN_FILES_MAX = 512;
+/** Categories of one node. */
+export const CATEGORIES_MAX = 1_000_000;
+/** Streams of `/tail` that are open at once; above, 503. */
+export const TAILS_MAX = 10_000;
+/** A quiet event stream gets a comment this often, so that proxies keep it open. */
+export const TAIL_KEEPALIVE_MS = 15_000;
+
+/** After SIGTERM, requests under way get this long. */
+export const SHUTDOWN_MS = 10_000;
+/** How often free disk space is asked for, at most, while writes come in. */
+export const DISK_SPACE_CHECK_MS = 500;
+/** `Retry-After` of every 503. */
+export const RETRY_AFTER_S = 1;
+/** Values quoted in error messages are cut to this length. */
+export const QUOTED_CHARS_MAX = 80;
