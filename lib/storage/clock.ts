@@ -1,0 +1,43 @@
+/**
+ * Time, as storage and replication see it.
+ *
+ * One of the four seams (`Clock`, `Random`, `Disk`, `Peer`): a simulated world passes its own.
+ *
+ * @module
+ */
+
+/** Stops a timer; stopping it again, or after it fired, does nothing. */
+export type CancelTimer = () => void;
+
+/** Where time comes from and how it is waited for. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since 1970. May jump either way: for records and people, never for timeouts. */
+  now(): number;
+  /** Milliseconds that only ever grow, from an arbitrary start: for ages and timeouts. */
+  monotonic(): number;
+  /** Calls `fn` once after at least `delayMs`. Does not keep the process alive. */
+  after(delayMs: number, fn: () => void): CancelTimer;
+  /** Calls `fn` once after the events that are already waiting were handled: what groups concurrent appends. */
+  soon(fn: () => void): void;
+}
+
+/** The machine's clock. */
+export class SystemClock implements Clock {
+  now(): number {
+    return Date.now();
+  }
+
+  monotonic(): number {
+    return performance.now();
+  }
+
+  after(delayMs: number, fn: () => void): CancelTimer {
+    const id = setTimeout(fn, delayMs);
+    Deno.unrefTimer(id);
+    return () => clearTimeout(id);
+  }
+
+  soon(fn: () => void): void {
+    setImmediate(fn);
+  }
+}
