@@ -1,0 +1,104 @@
+/**
+ * The bench is where speed is judged, so its own sums are tested; and once, briefly, wrk against the floor.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertGreater, assertStringIncludes, assertThrows } from "@std/assert";
+import { testWith, tool } from "../support/skip.ts";
+import { type Case, caseName, CASES, formatBytes } from "./cases.ts";
+import { type Figures, type Result, spread } from "./measure.ts";
+import { formatCsv, formatFoot, formatJson, formatRow, missesGoal } from "./report.ts";
+import { startFloor } from "./server.ts";
+import { parse, runWrk } from "./wrk.ts";
+
+const WRITE: Case = { kind: "write", bytes: 100, connections: 8, goal: 0.8 };
+const READ: Case = { kind: "read", bytes: 1000, connections: 1 };
+
+function figuresOf(requestsPerSecond: number): Figures {
+  return {
+    requestsPerSecond: { median: requestsPerSecond, min: requestsPerSecond - 1, max: requestsPerSecond + 1 },
+    p50Micros: 100,
+    p99Micros: 2000,
+    wrkBusy: 0.5,
+    processorMicros: 12.5,
+  };
+}
+
+function resultOf(measured: Case, node: number, floor: number): Result {
+  return { case: measured, node: figuresOf(node), floor: figuresOf(floor), ratio: node / floor };
+}
+
+Deno.test("CASES are what the bench promises: four writes and three reads at 1, 8 and 64 connections", () => {
+  assertEquals(CASES.length, 21);
+  assertEquals(new Set(CASES.map(caseName)).size, 21);
+  assertEquals(CASES.filter(({ goal }) => goal !== undefined).length, 2 + 3 + 6);
+  assertEquals(CASES.map(caseName).slice(0, 2), ["write 100 B x1", "write 100 B x8"]);
+  assertEquals([100, 4096, 1048576].map(formatBytes), ["100 B", "4 KiB", "1 MiB"]);
+});
+
+Deno.test("spread takes a median that was measured", () => {
+  assertEquals(spread([5, 1, 3]), { median: 3, min: 1, max: 5 });
+  assertEquals(spread([4, 1, 3, 2]), { median: 2, min: 1, max: 4 });
+  assertEquals(spread([10, 9]), { median: 9, min: 9, max: 10 });
+});
+
+Deno.test("parse refuses a round with errors, broken connections, short answers or none", () => {
+  const good = {
+    requests: 10,
+    bytes: 99_999,
+    micros: 1,
+    failed: 0,
+    broken: 0,
+    p50Micros: 1,
+    p99Micros: 1,
+    wrkSeconds: 1,
+  };
+  const output = (change: Partial<typeof good>): string =>
+    `Running 1s test\n${JSON.stringify({ ...good, ...change })}\n`;
+  assertEquals(parse(output({}), READ).requests, 10);
+  assertEquals(parse(output({ bytes: 5 }), WRITE).requests, 10);
+  assertThrows(() => parse(output({ requests: 0 }), READ), Error, "nothing was answered");
+  assertThrows(() => parse(output({ failed: 1 }), READ), Error, "1 answers were errors");
+  assertThrows(() => parse(output({ broken: 2 }), READ), Error, "2 connections broke");
+  assertThrows(() => parse(output({ bytes: 9_999 }), READ), Error, "fewer than asked for");
+  assertThrows(() => parse("unable to connect\n", READ), Error, "no summary");
+});
+
+Deno.test("a report tells ratio, goal and throughput in all three forms", () => {
+  const results = [resultOf(WRITE, 75, 100), resultOf(READ, 2_000_000, 1_000_000)];
+  assertStringIncludes(formatRow(results[0]!), "75 (74-76)");
+  assertStringIncludes(formatRow(results[0]!), "0.8 missed");
+  assertEquals(results.map(missesGoal), [true, false]);
+  assertEquals(formatFoot(results), "\n0 of 1 goals reached\n  missed: write 100 B x8: 0.75 of 0.8\n");
+  const [head, first, second] = formatCsv(results).split("\n").map((line) => line.split(","));
+  assertEquals([first!.length, second!.length], [head!.length, head!.length]);
+  assertEquals(second![head!.indexOf("node_mb_s")], "2000.0");
+  const machine = {
+    time: "",
+    processor: "",
+    cores: 1,
+    memoryGib: 1,
+    system: "",
+    deno: "",
+    wrk: "",
+    commit: "",
+    load: 0,
+  };
+  assertEquals(JSON.parse(formatJson(machine, 1, 1, results)).results[0].name, "write 100 B x8");
+});
+
+testWith("wrk drives writes and reads against the floor", [tool("wrk")], async () => {
+  const floor = await startFloor(READ.bytes);
+  try {
+    const written = await runWrk(floor.url, WRITE, ["write", "100", "/write"], 1);
+    assertGreater(written.round.requestsPerSecond, 10);
+    const paths = await Deno.makeTempFile();
+    await Deno.writeTextFile(paths, "/a\n/b\n");
+    const read = await runWrk(floor.url, READ, ["read", paths], 1);
+    await Deno.remove(paths);
+    assertGreater(read.requests, 10);
+    assert(Deno.build.os !== "linux" || floor.processorMicros()! > 0);
+  } finally {
+    await floor.stop();
+  }
+});

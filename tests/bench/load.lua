@@ -1,0 +1,39 @@
+-- What wrk sends and what it reports. Arguments, after wrk's own "--":
+--
+--   write BYTES PATH           POST one batch of BYTES, made of 100-byte messages, to PATH
+--   read FILE                  GET the paths of FILE, one a line, in turn
+--
+-- The last line of the output is JSON. os.clock() is the processor time of wrk itself, all threads: where it comes
+-- close to the duration, wrk is what limits the figure.
+
+local function batch(bytes)
+  local message = string.rep("m", 99) .. "\n"
+  local text = string.rep(message, math.ceil(bytes / 100))
+  return string.sub(text, 1, bytes - 1) .. "\n"
+end
+
+function init(args)
+  if args[1] == "write" then
+    wrk.method = "POST"
+    wrk.body = batch(tonumber(args[2]))
+    local only = wrk.format(nil, args[3])
+    request = function() return only end
+  else
+    local requests, turn = {}, 0
+    for path in io.lines(args[2]) do requests[#requests + 1] = wrk.format("GET", path) end
+    request = function()
+      turn = turn % #requests + 1
+      return requests[turn]
+    end
+  end
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '\n{"requests":%d,"bytes":%.0f,"micros":%.0f,"failed":%d,"broken":%d,"p50Micros":%.0f,"p99Micros":%.0f,"wrkSeconds":%.3f}\n',
+    summary.requests, summary.bytes, summary.duration, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout,
+    latency:percentile(50), latency:percentile(99), os.clock()
+  ))
+end
