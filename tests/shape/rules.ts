@@ -6,17 +6,26 @@
  */
 import { lineOf, type Source } from "./scan.ts";
 
+/** What a node is made of, from the wire up: each part may import those before it. */
+const LAYERS = ["protocol", "storage", "replication", "http"];
+/** Single files directly in `lib/` that know nothing of the layers, or of the wire's words only. */
+const SMALL = ["settings.ts", "version.ts", "quantities.ts", "suggest.ts"];
+
 /** What each part of `lib/` may import besides itself: other parts, names of the import map, Node's own modules. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   std: ["deno-std/"],
   storage: ["protocol", "node:"],
   replication: ["protocol", "storage", "node:"],
-  http: ["protocol", "storage", "replication", "console", "hono", "@std/http", "node:"],
+  http: ["protocol", "storage", "replication", "console", "version.ts", "hono", "@std/http", "node:"],
   client: ["protocol"],
   console: ["protocol", "client"],
-  cli: ["protocol", "storage", "replication", "http", "client", "node.ts", "@std/cli", "@logtape/", "node:"],
-  "node.ts": ["protocol", "storage", "replication", "http", "console", "@logtape/", "node:"],
+  cli: [...LAYERS, ...SMALL, "client", "node.ts", "@std/cli", "@logtape/", "node:"],
+  "node.ts": [...LAYERS, ...SMALL, "console", "@logtape/", "node:"],
+  "settings.ts": ["protocol", "quantities.ts", "suggest.ts"],
+  "version.ts": [],
+  "quantities.ts": [],
+  "suggest.ts": [],
 };
 
 /** Where a seam meets the machine: the only files of storage and replication that may touch it. */

@@ -1,0 +1,340 @@
+/**
+ * The settings of a node: their shape, their defaults, and the one table that flags, environment, configuration file
+ * and help are made from.
+ *
+ * Flag > environment > configuration file > default. Whatever is not known, or not allowed, is an error that names the
+ * setting as the user wrote it, where it came from, the value and the rule: a misspelt setting that is silently ignored
+ * is found out on the day of the crash that it should have covered. Pure: files and environment are passed in.
+ *
+ * @module
+ */
+import { ChukchaError, quote } from "./protocol/errors.ts";
+import * as limits from "./protocol/limits.ts";
+import { isInstance } from "./protocol/names.ts";
+import {
+  DURATION_RULE,
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseSize,
+  SIZE_RULE,
+} from "./quantities.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** How much the log says. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+/** How a line of the log looks. */
+export type LogFormat = "text" | "json";
+/** Where a node listens. */
+export interface ListenAddress {
+  /** A name or an address, without brackets. */
+  readonly hostname: string;
+  /** 0 lets the system choose one. */
+  readonly port: number;
+}
+
+/** What can be set on a node. */
+export interface Settings {
+  /** The node's name: part of the names of its chunks. */
+  readonly instance: string;
+  readonly dataDir: string;
+  readonly listen: ListenAddress;
+  /** Bytes after which a chunk is complete. */
+  readonly maxChunkSize: number;
+  /** Age after which a chunk is complete. */
+  readonly rotateIntervalMs: number;
+  /** Bytes, without the `\n`. */
+  readonly maxMessageSize: number;
+  /** Bytes of one write, after decoding. */
+  readonly maxBatchSize: number;
+  /** Whether each write that does not say otherwise is answered only after its sync. */
+  readonly syncEachWrite: boolean;
+  /** Bytes that must be free on the data directory's file system for writes to be taken. */
+  readonly minFreeDisk: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+/** The defaults; `instance` comes from the host name. */
+export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
+  dataDir: "./chukcha-data",
+  listen: { hostname: "127.0.0.1", port: 8080 },
+  maxChunkSize: limits.CHUNK_BYTES_MAX_DEFAULT,
+  rotateIntervalMs: limits.ROTATE_INTERVAL_MS_DEFAULT,
+  maxMessageSize: limits.MESSAGE_BYTES_MAX_DEFAULT,
+  maxBatchSize: limits.BATCH_BYTES_MAX_DEFAULT,
+  syncEachWrite: false,
+  minFreeDisk: limits.MIN_FREE_DISK_BYTES_DEFAULT,
+  logLevel: "info",
+  logFormat: "text",
+};
+
+/** How the text of a value becomes the value. */
+interface Kind<T> {
+  /** What stands for the value in the help; absent for a switch. */
+  readonly placeholder?: string;
+  /** The rule, to follow "is not". */
+  readonly rule: string;
+  /** `undefined` if the text breaks the rule. */
+  parse(text: string): T | undefined;
+  /** How a default is shown in the help. */
+  show(value: T): string;
+}
+
+const between = (value: number | undefined, min: number, max: number): number | undefined =>
+  value !== undefined && value >= min && value <= max ? value : undefined;
+
+const size = (min: number, max: number): Kind<number> => ({
+  placeholder: "SIZE",
+  rule: `${SIZE_RULE}, from ${formatSize(min)} to ${formatSize(max)}`,
+  parse: (text) => between(parseSize(text), min, max),
+  show: (bytes) => formatSize(bytes).replace(" ", ""),
+});
+
+const duration = (minMs: number, maxMs: number): Kind<number> => ({
+  placeholder: "TIME",
+  rule: `${DURATION_RULE}, from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`,
+  parse: (text) => between(parseDuration(text), minMs, maxMs),
+  show: (ms) => formatDuration(ms),
+});
+
+const oneOf = <T extends string>(...values: T[]): Kind<T> => ({
+  placeholder: values.join("|"),
+  rule: `one of ${values.join(", ")}`,
+  parse: (text) => values.find((value) => value === text),
+  show: (value) => value,
+});
+
+const TRUE = ["1", "true", "yes", "on"];
+const FALSE = ["0", "false", "no", "off"];
+
+const flag: Kind<boolean> = {
+  rule: "one of true, false, 1, 0, yes, no, on, off",
+  parse: (text) =>
+    TRUE.includes(text.toLowerCase()) || (FALSE.includes(text.toLowerCase()) ? false : undefined),
+  show: String,
+};
+
+const directory: Kind<string> = {
+  placeholder: "DIR",
+  rule: "a path",
+  parse: (text) => text === "" || text.includes("\0") ? undefined : text,
+  show: (path) => path,
+};
+
+const instanceName: Kind<string> = {
+  placeholder: "NAME",
+  rule: "an instance: 1 to 64 of A-Z a-z 0-9 _ -, the first not -",
+  parse: (text) => isInstance(text) ? text : undefined,
+  show: (name) => name,
+};
+
+const address: Kind<ListenAddress> = {
+  placeholder: "HOST:PORT",
+  rule: "an address like 127.0.0.1:8080, [::1]:8080, or :8080 for every interface",
+  parse: parseListen,
+  show: formatListen,
+};
+
+/** One row of the table. */
+export interface SettingRow<K extends keyof Settings = keyof Settings> {
+  readonly key: K;
+  /** Without its dashes; environment and configuration file derive their names from it. */
+  readonly flag: string;
+  readonly kind: Kind<Settings[K]>;
+  /** One phrase for the help. */
+  readonly help: string;
+}
+
+const row = <K extends keyof Settings>(
+  key: K,
+  name: string,
+  kind: Kind<Settings[K]>,
+  help: string,
+): SettingRow => ({ key, flag: name, kind, help }) as unknown as SettingRow;
+
+const TIB = 1024 * 1024 * limits.MIB;
+const YEAR_MS = 365 * 86_400_000;
+
+/** Every setting: the one place to add another. */
+export const SETTINGS: readonly SettingRow[] = [
+  row("instance", "instance", instanceName, "name of this node, unique in its cluster; never change it"),
+  row("dataDir", "data-dir", directory, "where everything is kept"),
+  row("listen", "listen", address, "address to serve on; port 0 takes a free one"),
+  row("maxChunkSize", "max-chunk-size", size(limits.KIB, TIB), "a chunk of this size is complete"),
+  row("rotateIntervalMs", "rotate-interval", duration(1, YEAR_MS), "a chunk of this age is complete"),
+  row("maxMessageSize", "max-message-size", size(1, limits.BATCH_BYTES_CEILING), "longest message"),
+  row("maxBatchSize", "max-batch-size", size(1, limits.BATCH_BYTES_CEILING), "largest batch, after decoding"),
+  row("syncEachWrite", "sync-each-write", flag, "answer a write only when it would survive a power loss"),
+  row("minFreeDisk", "min-free-disk", size(0, 1024 * TIB), "refuse writes while less than this is free"),
+  row("logLevel", "log-level", oneOf("debug", "info", "warn", "error"), "how much is logged to stderr"),
+  row("logFormat", "log-format", oneOf("text", "json"), "how a line of the log looks"),
+];
+
+/** Names that begin like ours in the environment, and are not settings of a node. */
+const OTHER_ENVIRONMENT = ["CHUKCHA_CONFIG", "CHUKCHA_SERVER"];
+/** What Kubernetes puts into every container beside a Service whose name begins with `chukcha`. */
+const KUBERNETES_LINK =
+  /^CHUKCHA_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$/;
+
+/** The name of a setting in the environment: `data-dir` is `CHUKCHA_DATA_DIR`. */
+export function environmentName(name: string): string {
+  return `CHUKCHA_${configName(name).toUpperCase()}`;
+}
+
+/** The name of a setting in a configuration file: `data-dir` is `data_dir`. */
+export function configName(name: string): string {
+  return name.replaceAll("-", "_");
+}
+
+/** The default of a row, as the help shows it. */
+export function defaultText({ key, kind }: SettingRow): string {
+  return key === "instance" ? "the host name" : kind.show(DEFAULT_SETTINGS[key] as never);
+}
+
+/** What {@linkcode resolveSettings} works from. */
+export interface SettingSources {
+  /** By flag name without dashes; a switch that stands alone is `true`. */
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Text of the configuration file, if there is one. */
+  readonly configText?: string | undefined;
+  readonly hostname: string;
+}
+
+/** A value as it was written, and where. */
+interface Given {
+  /** The setting as the user wrote it, with its place: `--listen`, `CHUKCHA_LISTEN (environment)`. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * The settings that the sources amount to.
+ *
+ * @throws ChukchaError `invalid_parameter` naming the setting, where it came from, the value and the rule
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { resolveSettings } from "./settings.ts";
+ * const settings = resolveSettings({
+ *   flags: { listen: ":9000" },
+ *   env: { CHUKCHA_LISTEN: ":9001", CHUKCHA_MAX_CHUNK_SIZE: "1MiB" },
+ *   configText: `{ "data_dir": "/srv/chukcha" }`,
+ *   hostname: "mail.example.com",
+ * });
+ * assertEquals(settings.listen, { hostname: "0.0.0.0", port: 9000 });
+ * assertEquals(settings.maxChunkSize, 1024 * 1024);
+ * assertEquals(settings.dataDir, "/srv/chukcha");
+ * assertEquals(settings.instance, "mail-example-com");
+ * ```
+ */
+export function resolveSettings(sources: SettingSources): Settings {
+  // The weakest source first: what comes later replaces it.
+  const given = new Map([
+    ...fromConfig(sources.configText),
+    ...fromEnvironment(sources.env),
+    ...fromFlags(sources.flags),
+  ]);
+  const settings: Record<string, unknown> = {
+    ...DEFAULT_SETTINGS,
+    instance: instanceFromHostname(sources.hostname),
+  };
+  for (const { key, flag, kind } of SETTINGS) {
+    const { name, text } = given.get(flag) ?? {};
+    if (name === undefined || text === undefined) continue;
+    const value = kind.parse(text);
+    if (value === undefined) throw invalid(`${name}: ${quote(text)} is not ${kind.rule}`);
+    settings[key] = value;
+  }
+  const resolved = settings as unknown as Settings;
+  checkTogether(resolved, given);
+  return resolved;
+}
+
+/** Rules between settings. A batch larger than a chunk is fine: the chunk holds it alone. */
+function checkTogether(settings: Settings, given: ReadonlyMap<string, Given>): void {
+  if (settings.maxMessageSize <= settings.maxBatchSize) return;
+  const describe = (flag: string, bytes: number) => {
+    const found = given.get(flag);
+    return found ? `${found.name}: ${quote(found.text)}` : `--${flag} (default): ${quote(formatSize(bytes))}`;
+  };
+  throw invalid(
+    `${describe("max-message-size", settings.maxMessageSize)} is more than ` +
+      `${describe("max-batch-size", settings.maxBatchSize)}: a message must fit into a batch`,
+  );
+}
+
+function fromFlags(flags: SettingSources["flags"]): [string, Given][] {
+  const known = SETTINGS.map(({ flag }) => flag);
+  return Object.entries(flags).flatMap(([flag, value]) => {
+    if (value === undefined) return [];
+    if (!known.includes(flag)) throw invalid(`--${flag}: no such flag${didYouMean(flag, known, "--")}`);
+    return [[flag, { name: `--${flag}`, text: String(value) }]];
+  });
+}
+
+function fromEnvironment(env: SettingSources["env"]): [string, Given][] {
+  const flags = new Map(SETTINGS.map(({ flag }) => [environmentName(flag), flag]));
+  return Object.entries(env).flatMap(([name, text]) => {
+    if (text === undefined || !name.startsWith("CHUKCHA_") || OTHER_ENVIRONMENT.includes(name)) return [];
+    const flag = flags.get(name);
+    if (flag !== undefined) return [[flag, { name: `${name} (environment)`, text }]];
+    if (KUBERNETES_LINK.test(name)) return [];
+    const hint = didYouMean(name, [...flags.keys(), ...OTHER_ENVIRONMENT]);
+    throw invalid(`${name} (environment): ${quote(text)} sets nothing: no such setting${hint}`);
+  });
+}
+
+function fromConfig(configText: string | undefined): [string, Given][] {
+  if (configText === undefined) return [];
+  const flags = new Map(SETTINGS.map(({ flag }) => [configName(flag), flag]));
+  return Object.entries(parseConfig(configText)).map(([key, value]) => {
+    const name = `${key} (config file)`;
+    const flag = flags.get(key);
+    if (flag === undefined) throw invalid(`${name}: no such setting${didYouMean(key, flags.keys())}`);
+    if (!["string", "number", "boolean"].includes(typeof value)) {
+      throw invalid(`${name}: ${quote(JSON.stringify(value))} is not a string, a number, true or false`);
+    }
+    return [flag, { name, text: String(value) }];
+  });
+}
+
+function parseConfig(configText: string): object {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(configText);
+  } catch (cause) {
+    throw invalid(`--config: the file is not JSON: ${(cause as Error).message}`);
+  }
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
+  throw invalid(`--config: the file is not a JSON object like {"data_dir": "/srv/chukcha"}`);
+}
+
+function invalid(message: string): ChukchaError {
+  return new ChukchaError("invalid_parameter", message);
+}
+
+/** A legal instance name made of a host name. */
+export function instanceFromHostname(hostname: string): string {
+  const legal = hostname.replaceAll(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+/, "").slice(0, 64).replace(
+    /-+$/,
+    "",
+  );
+  return legal === "" ? "chukcha" : legal;
+}
+
+/** Takes an address to listen on apart; `undefined` if it is none. */
+export function parseListen(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) return undefined;
+  // `:8080` is what people write for "every interface"; 0.0.0.0 also works where IPv6 is switched off.
+  return { hostname: match[1] ?? (match[2] || "0.0.0.0"), port };
+}
+
+/** The reverse of {@linkcode parseListen}. */
+export function formatListen({ hostname, port }: ListenAddress): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}

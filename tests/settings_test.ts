@@ -1,0 +1,211 @@
+/**
+ * Settings: precedence, what is refused and in which words, and that one table covers every setting.
+ *
+ * @module
+ */
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { ChukchaError } from "../lib/protocol/errors.ts";
+import { isInstance } from "../lib/protocol/names.ts";
+import { formatDuration, formatSize, parseDuration, parseSize } from "../lib/quantities.ts";
+import {
+  configName,
+  DEFAULT_SETTINGS,
+  environmentName,
+  formatListen,
+  instanceFromHostname,
+  parseListen,
+  resolveSettings,
+  SETTINGS,
+  type SettingSources,
+} from "../lib/settings.ts";
+import { nearest } from "../lib/suggest.ts";
+import { VERSION } from "../lib/version.ts";
+
+const NOTHING: SettingSources = { flags: {}, env: {}, hostname: "host" };
+
+function refused(sources: Partial<SettingSources>): string {
+  return assertThrows(() => resolveSettings({ ...NOTHING, ...sources }), ChukchaError).message;
+}
+
+Deno.test("resolveSettings without sources gives the defaults", () => {
+  assertEquals(resolveSettings(NOTHING), { ...DEFAULT_SETTINGS, instance: "host" });
+});
+
+Deno.test("resolveSettings takes flag over environment over configuration file over default, for every setting", () => {
+  const texts: Record<string, [string, string, string]> = {
+    "instance": ["a", "b", "c"],
+    "data-dir": ["/a", "/b", "/c"],
+    "listen": [":1", ":2", ":3"],
+    "max-chunk-size": ["1MiB", "2MiB", "3MiB"],
+    "rotate-interval": ["1m", "2m", "3m"],
+    "max-message-size": ["1KiB", "2KiB", "3KiB"],
+    "max-batch-size": ["1MiB", "2MiB", "3MiB"],
+    "sync-each-write": ["true", "false", "true"],
+    "min-free-disk": ["1MiB", "2MiB", "3MiB"],
+    "log-level": ["debug", "warn", "error"],
+    "log-format": ["json", "text", "json"],
+  };
+  for (const { key, flag, kind } of SETTINGS) {
+    const [inFlag, inEnv, inConfig] = texts[flag]!;
+    const flags = { [flag]: inFlag };
+    const env = { [environmentName(flag)]: inEnv };
+    const configText = JSON.stringify({ [configName(flag)]: inConfig });
+    assertEquals(resolveSettings({ ...NOTHING, flags, env, configText })[key], kind.parse(inFlag));
+    assertEquals(resolveSettings({ ...NOTHING, env, configText })[key], kind.parse(inEnv));
+    assertEquals(resolveSettings({ ...NOTHING, configText })[key], kind.parse(inConfig));
+  }
+  assertEquals(Object.keys(texts).length, SETTINGS.length);
+  assertEquals(SETTINGS.map(({ key }) => key).toSorted(), Object.keys(resolveSettings(NOTHING)).toSorted());
+});
+
+Deno.test("resolveSettings takes numbers and booleans of a configuration file as they are", () => {
+  const configText = `{"max_chunk_size": 1048576, "sync_each_write": true}`;
+  const { maxChunkSize, syncEachWrite } = resolveSettings({ ...NOTHING, configText });
+  assertEquals([maxChunkSize, syncEachWrite], [1_048_576, true]);
+});
+
+Deno.test("resolveSettings names setting, place, value and rule of what it refuses", () => {
+  const wanted: [Partial<SettingSources>, string][] = [
+    [
+      { flags: { "max-chunk-size": "64 apples" } },
+      `--max-chunk-size: "64 apples" is not a size like 64MiB, 512KiB or 1048576, from 1 KiB to 1 TiB`,
+    ],
+    [
+      { env: { CHUKCHA_ROTATE_INTERVAL: "10" } },
+      `CHUKCHA_ROTATE_INTERVAL (environment): "10" is not a duration like 500ms, 90s, 10m, 24h or 1d, from 1ms to 365d`,
+    ],
+    [
+      { configText: `{"log_level": "loud"}` },
+      `log_level (config file): "loud" is not one of debug, info, warn, error`,
+    ],
+    [
+      { flags: { listen: "8080" } },
+      `--listen: "8080" is not an address like 127.0.0.1:8080, [::1]:8080, or :8080 for every interface`,
+    ],
+    [
+      { flags: { instance: "a.b" } },
+      `--instance: "a.b" is not an instance: 1 to 64 of A-Z a-z 0-9 _ -, the first not -`,
+    ],
+    [
+      { env: { CHUKCHA_SYNC_EACH_WRITE: "maybe" } },
+      `CHUKCHA_SYNC_EACH_WRITE (environment): "maybe" is not one of true, false, 1, 0, yes, no, on, off`,
+    ],
+    [{ flags: { "data-dir": "" } }, `--data-dir: "" is not a path`],
+    [
+      { flags: { "max-batch-size": "17MiB" } },
+      `--max-batch-size: "17MiB" is not a size like 64MiB, 512KiB or 1048576, from 1 B to 16 MiB`,
+    ],
+    [
+      { env: { CHUKCHA_MAX_MESSAGE_SIZE: "8MiB" } },
+      `CHUKCHA_MAX_MESSAGE_SIZE (environment): "8MiB" is more than --max-batch-size (default): "4 MiB": ` +
+      "a message must fit into a batch",
+    ],
+    [{ configText: "{" }, "--config: the file is not JSON"],
+    [{ configText: "[]" }, "--config: the file is not a JSON object"],
+    [{ configText: `{"listen": ["a"]}` }, `listen (config file): "[\\"a\\"]" is not a string`],
+  ];
+  for (const [sources, message] of wanted) {
+    assertEquals(refused(sources).slice(0, message.length), message);
+  }
+});
+
+Deno.test("resolveSettings tells what an unknown name was meant to be", () => {
+  assertEquals(
+    refused({ flags: { "data-dri": "x" } }),
+    "--data-dri: no such flag (did you mean --data-dir?)",
+  );
+  assertEquals(
+    refused({ env: { CHUKCHA_DATADIR: "x" } }),
+    `CHUKCHA_DATADIR (environment): "x" sets nothing: no such setting (did you mean CHUKCHA_DATA_DIR?)`,
+  );
+  assertEquals(
+    refused({ configText: `{"data-dir": "x"}` }),
+    "data-dir (config file): no such setting (did you mean data_dir?)",
+  );
+  assertEquals(refused({ flags: { "colour": "x" } }), "--colour: no such flag");
+});
+
+Deno.test("resolveSettings leaves the environment of others alone", () => {
+  const env = {
+    CHUKCHA_CONFIG: "f.json",
+    CHUKCHA_SERVER: "http://other",
+    HOME: "/root",
+    // What Kubernetes sets beside a Service of the name "chukcha".
+    CHUKCHA_SERVICE_HOST: "10.0.0.1",
+    CHUKCHA_SERVICE_PORT_HTTP: "80",
+    CHUKCHA_PORT: "tcp://10.0.0.1:80",
+    CHUKCHA_PORT_80_TCP_ADDR: "10.0.0.1",
+    CHUKCHA_HEADLESS_SERVICE_HOST: "10.0.0.1",
+  };
+  assertEquals(resolveSettings({ ...NOTHING, env }).dataDir, "./chukcha-data");
+});
+
+Deno.test("resolveSettings lets a batch be larger than a chunk", () => {
+  const flags = { "max-chunk-size": "1KiB", "max-batch-size": "2MiB" };
+  assertEquals(resolveSettings({ ...NOTHING, flags }).maxBatchSize, 2 * 1024 * 1024);
+});
+
+Deno.test("parseListen takes what people write, and formatListen gives it back", () => {
+  assertEquals(parseListen(":8080"), { hostname: "0.0.0.0", port: 8080 });
+  assertEquals(parseListen("[::1]:0"), { hostname: "::1", port: 0 });
+  assertEquals(parseListen("node-1.example:80"), { hostname: "node-1.example", port: 80 });
+  for (const text of ["", "8080", "host", "host:", "::1:80", "host:65536", "http://host:80", "host:80/x"]) {
+    assertEquals(parseListen(text), undefined, text);
+  }
+  for (const text of ["127.0.0.1:8080", "[::1]:8080", "[fe80::1]:0"]) {
+    assertEquals(formatListen(parseListen(text)!), text);
+  }
+});
+
+Deno.test("instanceFromHostname always gives a legal instance", () => {
+  assertEquals(instanceFromHostname("mail.example.com"), "mail-example-com");
+  assertEquals(instanceFromHostname("…"), "chukcha");
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (name) => isInstance(instanceFromHostname(name))));
+});
+
+Deno.test("parseSize and parseDuration take the usual spellings, and what their formatters write", () => {
+  for (
+    const text of ["64MiB", "64mib", "64mb", "64M", "64 MB", "67108864", "65536k", "0.0625g", "67108864B"]
+  ) {
+    assertEquals(parseSize(text), 67_108_864, text);
+  }
+  for (const text of ["", "MiB", "-1", "1e3", "64MiBs", "0.3B", "1,5MiB", "99999999999T"]) {
+    assertEquals(parseSize(text), undefined, text);
+  }
+  for (
+    const [text, ms] of [["500ms", 500], ["90s", 90_000], ["10m", 600_000], ["24h", 864e5], ["1d", 864e5]]
+  ) {
+    assertEquals(parseDuration(text as string), ms);
+  }
+  for (const text of ["", "10", "s", "-1s", "1y", "0.5ms"]) {
+    assertEquals(parseDuration(text), undefined, text);
+  }
+  assertEquals([0, 1023, 1536, 1 << 20, 150e6].map(formatSize), [
+    "0 B",
+    "1023 B",
+    "1.5 KiB",
+    "1 MiB",
+    "143 MiB",
+  ]);
+  assertEquals([5, 1000, 90_000, 36e5, 90e6].map(formatDuration), ["5ms", "1s", "1m 30s", "1h", "1d 1h"]);
+});
+
+Deno.test("nearest finds a slip of the finger, and nothing for a stranger", () => {
+  const commands = ["serve", "write", "read", "tail", "categories", "chunks"];
+  const wanted = {
+    tial: "tail",
+    wirte: "write",
+    red: "read",
+    category: "categories",
+    chunk: "chunks",
+    sevre: "serve",
+  };
+  for (const [typed, meant] of Object.entries(wanted)) assertEquals(nearest(typed, commands), meant);
+  for (const typed of ["", "x", "frobnicate", "delete"]) assertEquals(nearest(typed, commands), undefined);
+});
+
+Deno.test("VERSION is the version of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
+  assertEquals(VERSION, version);
+});
