@@ -58,16 +58,22 @@ export type ErrorCode = keyof typeof ERROR_STATUS;
 
 /** The JSON form of an error. */
 export interface ErrorBody {
+  /** As the fields of a {@linkcode ChukchaError}. */
   readonly error: { readonly code: ErrorCode; readonly message: string; readonly written: Written };
 }
 
 /** An error that a user or a program is told about. */
 export class ChukchaError extends Error {
+  /** Always `"ChukchaError"`. */
   override readonly name = "ChukchaError";
+  /** What went wrong; each code is documented by when it occurs. */
   readonly code: ErrorCode;
+  /** Whether the messages of the write that it answers may have been written. */
   readonly written: Written;
 
   /**
+   * Makes an error that may be shown to whoever asked.
+   *
    * @param code one of the closed list
    * @param message the action or field, the quoted value and the rule
    * @param options `written` (default `no`), and the `cause`, which never leaves the process

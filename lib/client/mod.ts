@@ -1,0 +1,37 @@
+/**
+ * Write to, read from and follow a Chukcha node, from Deno, Node, Bun and browsers.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ChukchaClient } from "./mod.ts";
+ *
+ * // A stand-in for a node, which answers that it has one category.
+ * const server = Deno.serve({ port: 0, onListen() {} }, () => Response.json(["web"]));
+ * const client = new ChukchaClient({ server: `http://127.0.0.1:${server.addr.port}` });
+ * assertEquals(await client.listCategories(), ["web"]);
+ * await server.shutdown();
+ * ```
+ *
+ * @module
+ */
+export { ChukchaClient, SERVER_DEFAULT } from "./client.ts";
+export type {
+  AckOptions,
+  CallOptions,
+  ClientOptions,
+  ReadOptions,
+  TailOptions,
+  WriteBody,
+  WriteOptions,
+} from "./options.ts";
+export type { FetchLike } from "./transport.ts";
+export { isRetryable, TransportError, type TransportFailure } from "./transport_error.ts";
+export {
+  ChukchaError,
+  ERROR_STATUS,
+  type ErrorBody,
+  type ErrorCode,
+  type Written,
+} from "../protocol/errors.ts";
+export type { ChunkInfo, HealthCheck, NodeStatus, WriteResult } from "../protocol/types.ts";

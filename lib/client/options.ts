@@ -1,0 +1,92 @@
+/**
+ * What the methods of the client take.
+ *
+ * @module
+ */
+import type { FetchLike } from "./transport.ts";
+
+/** How to reach a node. */
+export interface ClientOptions {
+  /**
+   * Address of the node, `http` or `https`; a path is kept as a prefix.
+   *
+   * @default "http://127.0.0.1:8080"
+   */
+  readonly server?: string | URL;
+  /**
+   * What sends the requests: for tests, and for a `fetch` with settings of its own.
+   *
+   * @default globalThis.fetch
+   */
+  readonly fetch?: FetchLike;
+  /** Aborts whatever this client is doing, and is going to do. */
+  readonly signal?: AbortSignal;
+  /**
+   * Milliseconds that an answer may take. It does not bound streams, only their beginning; for a write, the time that
+   * the node may wait for others comes on top.
+   *
+   * @default 60000
+   */
+  readonly timeoutMs?: number;
+}
+
+/** What every method takes. */
+export interface CallOptions {
+  /** Aborts this one call; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Messages to write: text, bytes, or a stream of bytes. */
+export type WriteBody = string | Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array>;
+
+/** What the answer of a write has to wait for; left out, the node's own settings count. */
+export interface WriteOptions extends CallOptions {
+  /** Survive a power loss of the node's machine. */
+  readonly syncEachWrite?: boolean | undefined;
+  /** Survive the loss of this many machines for good. */
+  readonly minSyncReplicas?: number | undefined;
+  /**
+   * Milliseconds that the node may wait for all that.
+   *
+   * @default 60000
+   */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What to read. */
+export interface ReadOptions extends CallOptions {
+  /** Name of the chunk. */
+  readonly chunk: string;
+  /**
+   * Offset in bytes at which a message begins.
+   *
+   * @default 0
+   */
+  readonly off?: number | undefined;
+  /**
+   * Bytes at most; never more than 16 MiB.
+   *
+   * @default 4194304
+   */
+  readonly maxSize?: number | undefined;
+}
+
+/** What was processed. */
+export interface AckOptions extends CallOptions {
+  /** Name of the chunk. */
+  readonly chunk: string;
+  /** Bytes that were processed: the size of the complete chunk, as it is listed. */
+  readonly size: number;
+}
+
+/** Where a tail starts. */
+export interface TailOptions extends CallOptions {
+  /**
+   * `earliest`, `latest`, milliseconds since 1970, or a time like `2026-11-22T10:00:00Z`.
+   *
+   * @default "earliest"
+   */
+  readonly from?: string | undefined;
+  /** Goes on behind this place, and overrides `from`: the `id` of a server-sent event of an earlier tail. */
+  readonly cursor?: string | undefined;
+}

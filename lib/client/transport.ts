@@ -1,0 +1,191 @@
+/**
+ * One request to a node: its address, its deadline, and its errors.
+ *
+ * Owns that every failure arrives as one of two classes: `ChukchaError` for what the node said, `TransportError` for
+ * all else. Only what the caller itself aborted is thrown as it is: the reason of its signal. Never retries: who asks
+ * knows whether that is safe.
+ *
+ * @module
+ */
+import { ChukchaError, ERROR_STATUS, type ErrorCode, quote, type Written } from "../protocol/errors.ts";
+import { describe, TransportError, writtenAfter } from "./transport_error.ts";
+
+/** The part of `fetch` that is used: any function that takes an address and options. */
+export type FetchLike = (input: string, init: RequestInit) => Promise<Response>;
+
+/** What a {@linkcode Transport} is built from. */
+export interface TransportOptions {
+  readonly server: string;
+  readonly fetch: FetchLike;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
+/** One request. */
+export interface Attempt {
+  /** For error messages: `write to category "web"`. */
+  readonly action: string;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly method?: "GET" | "POST";
+  readonly body?: BodyInit;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+  /** Added to the deadline: what the node itself was told to wait. */
+  readonly extraMs?: number;
+}
+
+/** Longest piece of a foreign answer that goes into an error message. */
+const FOREIGN_CHARS_MAX = 200;
+/** No error of a node is longer; a stranger's page is not read to its end. */
+const ERROR_BYTES_MAX = 64 * 1024;
+
+/** Sends requests to one node. */
+export class Transport {
+  readonly #server: string;
+  readonly #base: URL;
+  readonly #fetch: FetchLike;
+  readonly #signal: AbortSignal | undefined;
+  readonly #timeoutMs: number;
+
+  constructor({ server, fetch, signal, timeoutMs }: TransportOptions) {
+    this.#server = server.replace(/\/+$/, "");
+    this.#base = parseServer(server);
+    this.#fetch = fetch;
+    this.#signal = signal;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Sends a request, and has a good answer taken by `take` within the same deadline. What `take` returns may go on
+   * after it, as a stream does.
+   */
+  async request<T>(attempt: Attempt, take: (response: Response) => Promise<T> | T): Promise<T> {
+    const deadline = new AbortController();
+    const waitMs = this.#timeoutMs + (attempt.extraMs ?? 0);
+    const timer = setTimeout(() => deadline.abort(), waitMs);
+    const outer = [this.#signal, attempt.signal].filter((signal) => signal !== undefined);
+    // Whether the deadline was reached is noted here: a body that is aborted says no more than "aborted".
+    try {
+      const signal = AbortSignal.any([deadline.signal, ...outer]);
+      const response = await this.#fetch(this.#address(attempt), initOf(attempt, signal));
+      if (!response.ok) throw await this.#refusal(attempt, response);
+      return await take(response);
+    } catch (error) {
+      if (error instanceof ChukchaError || error instanceof TransportError) throw error;
+      for (const signal of outer) signal.throwIfAborted();
+      if (error instanceof ForeignAnswer) throw this.failure(attempt, error.message, "maybe", error.status);
+      const silent = deadline.signal.aborted;
+      throw this.failure(
+        attempt,
+        silent ? `no answer within ${waitMs} ms` : describe(error),
+        silent ? "maybe" : writtenAfter(error),
+        undefined,
+        error,
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The error of an attempt that got no valid answer. */
+  failure(
+    attempt: Attempt,
+    reason: string,
+    written: Written,
+    status?: number,
+    cause?: unknown,
+  ): TransportError {
+    return new TransportError(reason, {
+      server: this.#server,
+      action: attempt.action,
+      written: attempt.method === "POST" ? written : "no",
+      ...(status === undefined ? {} : { status }),
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+
+  #address({ path, query = {} }: Attempt): string {
+    const url = new URL(path, this.#base);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url.href;
+  }
+
+  /** What a node, or something between it and us, said instead of a good answer. */
+  async #refusal(attempt: Attempt, response: Response): Promise<Error> {
+    const text = await beginningOf(response);
+    const error = parseError(text);
+    if (error) return error;
+    const said = text.trim() === "" ? "" : `: ${quote(text.trim().slice(0, FOREIGN_CHARS_MAX))}`;
+    const written = response.status >= 500 ? "maybe" : "no";
+    return this.failure(attempt, `answered ${response.status}${said}`, written, response.status);
+  }
+}
+
+/** An answer with a good status that is not what a node answers. */
+export class ForeignAnswer extends Error {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(`${message}; is this the address of a Chukcha node?`);
+    this.status = status;
+  }
+}
+
+/** The address of a node as a base to resolve against; throws `invalid_parameter` if it is none. */
+function parseServer(server: string): URL {
+  const url = URL.parse(server.endsWith("/") ? server : `${server}/`);
+  if (url && /^https?:$/.test(url.protocol) && url.username === "" && url.search === "") return url;
+  throw new ChukchaError(
+    "invalid_parameter",
+    `server: ${quote(server)} is not an address like http://127.0.0.1:8080`,
+  );
+}
+
+function initOf({ method = "GET", body, headers = {} }: Attempt, signal: AbortSignal): RequestInit {
+  const init: RequestInit & { duplex?: "half" } = {
+    method,
+    headers: { ...headers },
+    signal,
+    cache: "no-store",
+  };
+  if (body !== undefined) init.body = body;
+  // Node refuses a stream as a body without this word.
+  if (body instanceof ReadableStream) init.duplex = "half";
+  return init;
+}
+
+/** The beginning of an answer's text; empty if it cannot be read. */
+async function beginningOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  if (!response.body) return text;
+  try {
+    for await (const piece of response.body) {
+      text += decoder.decode(piece, { stream: true });
+      bytes += piece.length;
+      if (bytes >= ERROR_BYTES_MAX) break;
+    }
+  } catch {
+    // The status alone has to do: an answer that breaks off adds nothing to it.
+  }
+  return text;
+}
+
+/** The error of a node, out of its JSON; `undefined` if it is not of that form. */
+function parseError(text: string): ChukchaError | undefined {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { code, message, written } = (body as { error?: Record<string, unknown> } | null)?.error ?? {};
+  if (typeof code !== "string" || typeof message !== "string" || !Object.hasOwn(ERROR_STATUS, code)) {
+    return undefined;
+  }
+  return new ChukchaError(code as ErrorCode, message, { written: written === "maybe" ? "maybe" : "no" });
+}
