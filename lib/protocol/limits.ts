@@ -56,6 +56,10 @@ export const BODY_WHOLE_BYTES_MAX = 64 * KIB;
 export const BODY_TIMEOUT_MS = 120_000;
 /** Encodings that one body may be wrapped in. */
 export const CONTENT_ENCODINGS_MAX = 2;
+/** How much longer than its content an encoded body may be: what does not compress grows a little. */
+export const BODY_ENCODED_SLACK_BYTES = 64 * KIB;
+/** Frames that one zstd body may consist of; each costs a call of some 50 µs. */
+export const ZSTD_FRAMES_MAX = 1024;
 
 /** Files of the data directory that are open at once, besides those in use at that moment. */
 export const OPEN_FILES_MAX = 512;

@@ -1,0 +1,41 @@
+/**
+ * The total of request-body bytes that are in memory and not yet stored.
+ *
+ * Owns: one sum and its bound. Refuses: bytes that would lift the sum above the bound, with a 503. A single body that
+ * is larger than the bound never fits, so the bound belongs well above the largest batch.
+ *
+ * Invariant: `0 <= used <= max`, and what is taken is given back once.
+ *
+ * @module
+ */
+import { ChukchaError } from "../protocol/errors.ts";
+
+/** Counts body bytes in and out. */
+export class BodyBudget {
+  #used = 0;
+
+  /** @param max most bytes that may be taken at any one time */
+  constructor(readonly max: number) {}
+
+  /** Bytes that are taken now. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Takes `bytes`; throws `overloaded`, having taken nothing, if they do not fit. */
+  take(bytes: number): void {
+    if (this.#used + bytes > this.max) {
+      throw new ChukchaError(
+        "overloaded",
+        `body: ${bytes} bytes more than the ${this.#used} in memory are over the limit of ${this.max} for all bodies`,
+      );
+    }
+    this.#used += bytes;
+  }
+
+  /** Gives `bytes` back that were taken before. */
+  give(bytes: number): void {
+    if (bytes > this.#used) throw new RangeError(`give ${bytes}: only ${this.#used} bytes are taken`);
+    this.#used -= bytes;
+  }
+}
