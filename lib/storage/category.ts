@@ -1,0 +1,348 @@
+/**
+ * One category of one node: its chunks, the one being appended to, and what is acknowledged.
+ *
+ * Invariants: only this instance's newest chunk is ever appended to; a chunk that is complete never changes; a chunk
+ * number is never used twice, also not after its chunk was acknowledged.
+ *
+ * What a crash leaves when a chunk is begun: the two names, or one of them, or none, and no byte in either: both names
+ * are on the device before the first append. Such a chunk is never listed, and its number is not used again.
+ * What a crash leaves when one is acknowledged: the chunk as it was, or the published acknowledgement, with which the
+ * next start removes what is left of the files.
+ *
+ * @module
+ */
+import { ChukchaError, quote } from "../protocol/errors.ts";
+import { INDEX_BYTES_MAX } from "../protocol/limits.ts";
+import { categoryDirectory, CHUNK_NUMBER_MAX, chunkName, parseChunkName } from "../protocol/names.ts";
+import type { ChunkInfo, WriteResult } from "../protocol/types.ts";
+import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import { AppendQueue, type AppendTarget } from "./append_queue.ts";
+import { Chunk } from "./chunk.ts";
+import { BrokenIndexError, type ChunkRange } from "./chunk_reader.ts";
+import type { StorageContext } from "./context.ts";
+import { DiskError } from "./disk.ts";
+import { toChukchaError } from "./failure.ts";
+import { publishFile } from "./publish_file.ts";
+import { mendIndex, type RecoveredCategory } from "./recover.ts";
+
+/** The chunks of one category. */
+export class Category implements AppendTarget {
+  readonly name: string;
+  readonly #context: StorageContext;
+  readonly #chunks = new Map<string, Chunk>();
+  readonly #queue: AppendQueue;
+  #acknowledged: Acknowledged;
+  /** Sorted by name; made anew after a chunk came or went. */
+  #sorted: Chunk[] | undefined;
+  #active: Chunk | undefined;
+  #next: number;
+  #directoryMade: boolean;
+  /** Acknowledgements go one at a time. */
+  #acknowledging: Promise<unknown> = Promise.resolve();
+
+  /** @param found what recovery found; nothing for a category that has no directory yet */
+  constructor(name: string, context: StorageContext, found?: RecoveredCategory) {
+    this.name = name;
+    this.#context = context;
+    this.#queue = new AppendQueue(this, context.files, context.clock, context.options.chunkBytesMax);
+    this.#acknowledged = found?.acknowledged ?? new Acknowledged();
+    this.#directoryMade = found !== undefined;
+    const { instance } = context.options;
+    this.#next = 1 + Math.max(found?.largest.get(instance) ?? -1, this.#acknowledged.largest(instance));
+    for (const chunk of found?.chunks ?? []) this.#chunks.set(chunk.name, chunk);
+  }
+
+  /** Whether anything was ever stored in it. */
+  get known(): boolean {
+    return this.#chunks.size > 0 || !this.#acknowledged.isEmpty;
+  }
+
+  /** Appends one batch: whole messages, at least one byte. Rejects with `ChukchaError`. */
+  append(bytes: Uint8Array, sync: boolean): Promise<WriteResult> {
+    return this.#queue.append(bytes, sync);
+  }
+
+  /** The owners of its chunks. */
+  owners(): string[] {
+    return [...new Set(this.chunks().map((chunk) => chunk.instance))];
+  }
+
+  /** The first chunk of an owner whose number is at least `number`. */
+  firstChunk(instance: string, number: number): Chunk | undefined {
+    const chunks = this.chunks();
+    const name = chunkName(instance, number);
+    let low = 0;
+    let high = chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (chunks[middle]!.name >= name) high = middle;
+      else low = middle + 1;
+    }
+    return chunks[low]?.instance === instance ? chunks[low] : undefined;
+  }
+
+  /** Chunks with readable bytes, sorted by name. */
+  chunks(): readonly Chunk[] {
+    this.#sorted ??= [...this.#chunks.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+    return this.#sorted;
+  }
+
+  /** As `/listChunks` answers. */
+  list(): ChunkInfo[] {
+    return this.chunks().map((chunk) => chunk.toInfo());
+  }
+
+  /** The chunk of this name. Throws `chunk_not_found`. */
+  chunk(name: string): Chunk {
+    const chunk = this.#chunks.get(name);
+    if (chunk) return chunk;
+    const id = parseChunkName(name);
+    const gone = id && this.#acknowledged.has(id.instance, id.number);
+    const why = gone ? "is acknowledged and deleted" : "does not exist on this node";
+    throw new ChukchaError("chunk_not_found", `chunk: ${quote(name)} of category ${this.name} ${why}`);
+  }
+
+  /** Reads whole messages. Rejects with `ChukchaError`. */
+  async read(name: string, offset: number, sizeMax: number): Promise<ChunkRange> {
+    const chunk = this.chunk(name);
+    try {
+      return this.#context.reader.read(chunk, offset, sizeMax);
+    } catch (error) {
+      if (error instanceof BrokenIndexError) return await this.#readMended(chunk, offset, sizeMax);
+      throw this.#noteDamage(chunk, toChukchaError(error, `read ${name}`));
+    }
+  }
+
+  /**
+   * Acknowledges a chunk: it is complete, and its reader has seen `size` bytes, which is all of it.
+   *
+   * Rejects with `ChukchaError`: `chunk_not_found`, `not_complete`, or what the disk said.
+   */
+  acknowledge(name: string, size: number): Promise<void> {
+    const done = this.#acknowledging.then(() => this.#acknowledgeNext(name, size));
+    this.#acknowledging = done.catch(() => {});
+    return done;
+  }
+
+  /** Waits for what is queued, then completes the active chunk. */
+  async close(): Promise<void> {
+    await this.#queue.drained();
+    await this.#acknowledging;
+    if (this.#active && this.#active.size > 0) this.#finish(this.#active);
+  }
+
+  // --- what the append queue asks ---
+
+  chunkFor(size: number): Chunk | Promise<Chunk> {
+    this.#context.guard.admit(size);
+    const active = this.#active;
+    return active && !active.poisoned && !this.#isDue(active, size) ? active : this.#begin();
+  }
+
+  published(chunk: Chunk): void {
+    if (!this.#chunks.has(chunk.name)) {
+      this.#chunks.set(chunk.name, chunk);
+      this.#sorted = undefined;
+    }
+    this.#context.guard.lastWrite(undefined);
+    this.#context.watchers.notify(this.name);
+  }
+
+  refused(error: ChukchaError): void {
+    this.#context.guard.lastWrite(error.code === "overloaded" ? undefined : error.message);
+  }
+
+  poisoned(chunk: Chunk, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#context.guard.distrust(message);
+    this.#context.log.error("a sync failed: nothing more is appended to this chunk", {
+      chunk: chunk.dataPath,
+      error: message,
+    });
+  }
+
+  // --- the life of a chunk ---
+
+  #isDue(chunk: Chunk, size: number): boolean {
+    if (chunk.size === 0) return false;
+    const { options, clock } = this.#context;
+    return chunk.size + size > options.chunkBytesMax || chunk.indexSize >= INDEX_BYTES_MAX ||
+      clock.monotonic() - chunk.bornMs >= options.rotateIntervalMs;
+  }
+
+  /** Begins a new chunk and completes the one before. Where there is no room for another file, that one goes on. */
+  async #begin(): Promise<Chunk> {
+    const before = this.#active;
+    try {
+      await this.#context.guard.prove();
+      const chunk = await this.#create();
+      if (before) this.#finish(before);
+      this.#active = chunk;
+      this.#context.rotation.add(() => void this.#expire(chunk));
+      return chunk;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#context.guard.lastWrite(error.message);
+      if (before && !before.poisoned && error.kind !== "failed") return before;
+      throw error;
+    }
+  }
+
+  async #create(): Promise<Chunk> {
+    const { disk, files, clock, options } = this.#context;
+    await this.#makeDirectory();
+    if (this.#next > CHUNK_NUMBER_MAX) {
+      throw new ChukchaError("internal", `write: category ${this.name} has used all chunk numbers`);
+    }
+    const chunk = new Chunk(this.name, options.instance, this.#next++, clock.monotonic());
+    files.give(files.create(chunk.indexPath));
+    try {
+      files.give(files.create(chunk.dataPath));
+      await disk.syncDirectory(categoryDirectory(this.name));
+      return chunk;
+    } catch (error) {
+      this.#removeFiles(chunk);
+      throw error;
+    }
+  }
+
+  async #makeDirectory(): Promise<void> {
+    if (this.#directoryMade) return;
+    const { disk } = this.#context;
+    try {
+      disk.makeDirectory(categoryDirectory(this.name));
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.kind !== "exists") throw error;
+      const names = disk.list("").map((entry) => entry.name);
+      if (!names.includes(categoryDirectory(this.name))) {
+        throw new ChukchaError(
+          "invalid_parameter",
+          `category: ${
+            quote(this.name)
+          } differs only in case from an existing one, which this file system cannot tell apart`,
+        );
+      }
+      if (disk.list(categoryDirectory(this.name)).length > 0) {
+        throw new ChukchaError(
+          "disk_failed",
+          `category: a directory for ${
+            quote(this.name)
+          } was put into the data directory; restart to take it over`,
+        );
+      }
+    }
+    await disk.syncDirectory("");
+    this.#directoryMade = true;
+  }
+
+  /** Completes a chunk to which nothing is being appended. */
+  #finish(chunk: Chunk): void {
+    if (this.#active === chunk) this.#active = undefined;
+    if (chunk.poisoned || chunk.size === 0) return;
+    chunk.complete = true;
+    this.#context.sealer.add(chunk);
+    this.#context.watchers.notify(this.name);
+  }
+
+  /** The chunk is as old as a chunk may become. A group under way still goes into it. */
+  async #expire(chunk: Chunk): Promise<void> {
+    await this.#queue.drained();
+    if (this.#active === chunk && chunk.size > 0) this.#finish(chunk);
+  }
+
+  // --- acknowledging ---
+
+  async #acknowledgeNext(name: string, size: number): Promise<void> {
+    const id = parseChunkName(name);
+    if (id && this.#acknowledged.has(id.instance, id.number)) return;
+    const chunk = this.chunk(name);
+    if (!chunk.complete) {
+      throw new ChukchaError(
+        "not_complete",
+        `chunk: ${name} is still written to; acknowledge it once it is complete`,
+      );
+    }
+    if (size < chunk.size) {
+      throw new ChukchaError(
+        "not_complete",
+        `size: ${size} does not cover the ${chunk.size} bytes of ${name}`,
+      );
+    }
+    const acknowledged = Acknowledged.decode(this.#acknowledged.encode());
+    acknowledged.add(chunk.instance, chunk.number);
+    try {
+      await this.#publishAcknowledged(chunk, acknowledged);
+    } catch (error) {
+      throw toChukchaError(error, `ack ${name}`);
+    }
+    this.#acknowledged = acknowledged;
+    this.#chunks.delete(name);
+    this.#sorted = undefined;
+    this.#removeFiles(chunk);
+  }
+
+  async #publishAcknowledged(chunk: Chunk, acknowledged: Acknowledged): Promise<void> {
+    const publish = () =>
+      publishFile(this.#context.disk, categoryDirectory(this.name), ACKNOWLEDGED_FILE, acknowledged.encode());
+    try {
+      await publish();
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.kind !== "full") throw error;
+      // On a full disk only the chunk itself can make room. Its reader has said that it is done with it; if the
+      // process dies before the second attempt, the chunk is merely missing.
+      this.#removeFiles(chunk);
+      await publish();
+    }
+  }
+
+  #removeFiles(chunk: Chunk): void {
+    chunk.removed = true;
+    this.#context.indexes.forget(chunk);
+    for (const path of [chunk.dataPath, chunk.indexPath]) {
+      this.#context.files.forget(path);
+      try {
+        this.#context.disk.remove(path);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        if (error.kind === "not_found") continue;
+        this.#context.log.warn("an acknowledged file could not be removed; the next start tries again", {
+          path,
+          error: error.message,
+        });
+      }
+    }
+  }
+
+  // --- damage ---
+
+  /** A record of the index is broken. That of a complete chunk is made anew from the others and the data. */
+  async #readMended(chunk: Chunk, offset: number, sizeMax: number): Promise<ChunkRange> {
+    const { disk, files, indexes, log, reader } = this.#context;
+    const broken = () =>
+      this.#noteDamage(
+        chunk,
+        new ChukchaError("damaged", `${chunk.name}: its index is damaged on this node`),
+      );
+    if (!chunk.complete || !chunk.sealed) throw broken();
+    try {
+      await mendIndex({ disk, log }, chunk);
+      files.forget(chunk.indexPath);
+      indexes.forget(chunk);
+      log.warn("mended a damaged index", { chunk: chunk.dataPath });
+      return reader.read(chunk, offset, sizeMax);
+    } catch (error) {
+      if (error instanceof BrokenIndexError) throw broken();
+      throw this.#noteDamage(chunk, toChukchaError(error, `read ${chunk.name}`));
+    }
+  }
+
+  #noteDamage(chunk: Chunk, error: ChukchaError): ChukchaError {
+    if (error.code !== "damaged" || chunk.damaged) return error;
+    chunk.damaged = true;
+    this.#context.log.error("damaged bytes are not served; the file is kept as it is", {
+      chunk: chunk.dataPath,
+      error: error.message,
+    });
+    return error;
+  }
+}

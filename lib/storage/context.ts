@@ -1,0 +1,44 @@
+/**
+ * What all categories of one store share: the seams, the bounds, the open files, and what the store knows of its disk.
+ *
+ * @module
+ */
+import type { Log } from "../protocol/log.ts";
+import type { Clock } from "./clock.ts";
+import type { Disk } from "./disk.ts";
+import type { ChunkReader } from "./chunk_reader.ts";
+import type { DiskGuard } from "./disk_guard.ts";
+import type { IndexCache } from "./index_cache.ts";
+import type { OpenFiles } from "./open_files.ts";
+import type { RotationTimer } from "./rotation_timer.ts";
+import type { Sealer } from "./sealer.ts";
+import type { Watchers } from "./watchers.ts";
+
+/** How a store behaves. Sizes in bytes. */
+export interface StoreOptions {
+  /** Name of this node; owner of the chunks it writes. */
+  readonly instance: string;
+  /** A chunk that would grow beyond this is completed instead. */
+  readonly chunkBytesMax: number;
+  /** A chunk this old is completed. */
+  readonly rotateIntervalMs: number;
+  /** Writes are refused while the file system has less room than this. */
+  readonly minFreeDiskBytes: number;
+  /** Bound on open files. */
+  readonly openFilesMax: number;
+}
+
+/** Shared by all categories of a store. */
+export interface StorageContext {
+  readonly options: StoreOptions;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly files: OpenFiles;
+  readonly indexes: IndexCache;
+  readonly reader: ChunkReader;
+  readonly guard: DiskGuard;
+  readonly sealer: Sealer;
+  readonly rotation: RotationTimer;
+  readonly watchers: Watchers;
+}

@@ -1,0 +1,105 @@
+/**
+ * Keeps the number of open files bounded, however many categories there are.
+ *
+ * A file is opened on first use, kept open while anything uses it and for as long afterwards as there is room; the
+ * one unused for longest is closed first. Closing a file that was written and not synced loses nothing: the bytes are
+ * the kernel's, and syncing it through a new descriptor writes them out.
+ *
+ * @module
+ */
+import type { Disk, DiskFile } from "./disk.ts";
+
+interface Entry {
+  readonly path: string;
+  readonly file: DiskFile;
+  users: number;
+  /** Gone from the directory: closed as soon as nobody uses it. */
+  forgotten: boolean;
+}
+
+/** A file in use; whoever took it gives it back with `OpenFiles.give`. */
+export type OpenFile = Readonly<Pick<Entry, "file" | "path">>;
+
+/** The open files of one data directory. */
+export class OpenFiles {
+  readonly #disk: Disk;
+  readonly #max: number;
+  /** In order of last use, the oldest first. */
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(disk: Disk, max: number) {
+    this.#disk = disk;
+    this.#max = max;
+  }
+
+  /** How many are open. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** Opens, or finds open, the existing file at `path`, for reading and writing. Throws `DiskError`. */
+  take(path: string): OpenFile {
+    const known = this.#entries.get(path);
+    if (known) {
+      known.users++;
+      this.#entries.delete(path);
+      this.#entries.set(path, known);
+      return known;
+    }
+    this.#makeRoom();
+    return this.#add(path, this.#open(path));
+  }
+
+  /** Makes the file at `path`, which must not exist. Throws `DiskError`. */
+  create(path: string): OpenFile {
+    this.#makeRoom();
+    return this.#add(path, this.#disk.open(path, { write: true, createNew: true }));
+  }
+
+  /** Gives back what `take` or `create` returned. */
+  give(open: OpenFile): void {
+    const entry = open as Entry;
+    entry.users--;
+    if (entry.users === 0 && entry.forgotten) entry.file.close();
+  }
+
+  /** Says that the file at `path` was removed or replaced: the next `take` opens what is there then. */
+  forget(path: string): void {
+    const entry = this.#entries.get(path);
+    if (!entry) return;
+    this.#entries.delete(path);
+    entry.forgotten = true;
+    if (entry.users === 0) entry.file.close();
+  }
+
+  /** Closes all that nobody uses, and the rest as soon as it is given back. */
+  close(): void {
+    for (const path of [...this.#entries.keys()]) this.forget(path);
+  }
+
+  #open(path: string): DiskFile {
+    try {
+      return this.#disk.open(path, { write: true });
+    } catch (error) {
+      // On a read-only file system, reads must go on.
+      if ((error as { kind?: unknown }).kind !== "read_only") throw error;
+      return this.#disk.open(path, {});
+    }
+  }
+
+  #add(path: string, file: DiskFile): OpenFile {
+    const entry: Entry = { path, file, users: 1, forgotten: false };
+    this.#entries.set(path, entry);
+    return entry;
+  }
+
+  #makeRoom(): void {
+    if (this.#entries.size < this.#max) return;
+    for (const [path, entry] of this.#entries) {
+      if (entry.users > 0) continue;
+      this.#entries.delete(path);
+      entry.file.close();
+      return;
+    }
+  }
+}

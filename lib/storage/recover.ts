@@ -1,0 +1,222 @@
+/**
+ * Brings one category's directory into a state that can be trusted, before anything is served from it.
+ *
+ * For each chunk, in this order: acknowledged → its files go; index missing → adopted (only a hand, or another
+ * program, leaves data without an index: here both names are on the device before the first byte is written);
+ * finished before the crash → believed, and verified when read; otherwise → examined, see `examine.ts`, and cut.
+ *
+ * A crash in the middle of this is harmless: each step leaves a directory that the same steps bring to the same end.
+ * Indexes are cut before data, and replaced as a whole where records had to be made anew.
+ *
+ * @module
+ */
+import { INDEX_SEGMENT_BYTES_MAX } from "../protocol/limits.ts";
+import { categoryDirectory, parseChunkName } from "../protocol/names.ts";
+import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
+import type { StorageContext } from "./context.ts";
+import { type ByteRange, examine, type Examined, pieceReader } from "./examine.ts";
+import { IndexBuilder } from "./index_builder.ts";
+import { COMPLETE, decodeRecord, RECORD_BYTES } from "./index_record.ts";
+import { publishFile, readFile, TEMPORARY_SUFFIX, writeAll } from "./publish_file.ts";
+
+/** What of the context recovery needs: it runs before there is anything else. */
+export type RecoveryContext = Pick<StorageContext, "disk" | "clock" | "log">;
+
+/** A category as it was found. */
+export interface RecoveredCategory {
+  /** Chunks with at least one byte, in no particular order. */
+  readonly chunks: Chunk[];
+  readonly acknowledged: Acknowledged;
+  /** Largest chunk number in use per owner, also of files that hold nothing. */
+  readonly largest: ReadonlyMap<string, number>;
+}
+
+/** Recovers one category. Rejects with `DiskError`, or `SyntaxError` if its list of acknowledged chunks is unreadable. */
+export async function recoverCategory(
+  context: RecoveryContext,
+  category: string,
+): Promise<RecoveredCategory> {
+  const { disk, log } = context;
+  const directory = categoryDirectory(category);
+  const names = new Set(
+    disk.list(directory).filter((entry) => !entry.isDirectory).map((entry) => entry.name),
+  );
+  const acknowledged = names.has(ACKNOWLEDGED_FILE)
+    ? Acknowledged.decode(readFile(disk, `${directory}/${ACKNOWLEDGED_FILE}`)!)
+    : new Acknowledged();
+
+  const chunks: Chunk[] = [];
+  const largest = new Map<string, number>();
+  for (const name of names) {
+    if (name.endsWith(TEMPORARY_SUFFIX)) {
+      disk.remove(`${directory}/${name}`);
+      continue;
+    }
+    const isIndex = name.endsWith(INDEX_SUFFIX);
+    const id = parseChunkName(isIndex ? name.slice(0, -INDEX_SUFFIX.length) : name);
+    if (!id) {
+      if (name !== ACKNOWLEDGED_FILE) {
+        log.debug("not a file of ours, left alone", { path: `${directory}/${name}` });
+      }
+      continue;
+    }
+    largest.set(id.instance, Math.max(id.number, largest.get(id.instance) ?? -1));
+    const chunk = new Chunk(category, id.instance, id.number, context.clock.monotonic());
+    if (acknowledged.has(id.instance, id.number)) {
+      disk.remove(`${directory}/${name}`);
+    } else if (!isIndex) {
+      await recoverChunk(context, chunk, names.has(name + INDEX_SUFFIX));
+      if (chunk.size > 0) chunks.push(chunk);
+    } else if (!names.has(chunk.name) && disk.sizeOf(chunk.indexPath)! > 0) {
+      log.error("a chunk's data file is missing; its index is kept", { chunk: chunk.dataPath });
+    }
+  }
+  return { chunks, acknowledged, largest };
+}
+
+async function recoverChunk(context: RecoveryContext, chunk: Chunk, hasIndex: boolean): Promise<void> {
+  const dataSize = context.disk.sizeOf(chunk.dataPath)!;
+  chunk.complete = true;
+  if (!hasIndex) {
+    if (dataSize > 0) await adopt(context, chunk, dataSize);
+    return;
+  }
+  if (believeSealed(context, chunk, dataSize)) return;
+  await examineAndCut(context, chunk, dataSize);
+}
+
+/** Takes over a chunk whose last record says that it was finished; `false` if there is no such record. */
+function believeSealed({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: number): boolean {
+  const index = disk.open(chunk.indexPath, {});
+  try {
+    const size = index.size();
+    const at = size - size % RECORD_BYTES - RECORD_BYTES;
+    const bytes = new Uint8Array(RECORD_BYTES);
+    if (at < 0 || index.read(bytes, at) < RECORD_BYTES) return false;
+    const record = decodeRecord(bytes, 0);
+    if (!record || (record.flags & COMPLETE) === 0) return false;
+    chunk.size = record.end;
+    chunk.indexSize = at + RECORD_BYTES;
+    chunk.rolling = record.rolling;
+    chunk.timeMs = record.timeMs;
+    chunk.sealed = true;
+  } finally {
+    index.close();
+  }
+  if (dataSize < chunk.size) {
+    chunk.damaged = true;
+    log.error("a complete chunk is shorter than it was; what is missing is answered as damaged", {
+      chunk: chunk.dataPath,
+      bytes: dataSize,
+      expected: chunk.size,
+    });
+  } else if (dataSize > chunk.size) {
+    log.warn("bytes behind the end of a complete chunk are not ours, left alone", {
+      chunk: chunk.dataPath,
+      bytes: dataSize - chunk.size,
+    });
+  }
+  return true;
+}
+
+/**
+ * Makes the index of a sealed chunk anew while it is being served: what is known of its end vouches for the rest.
+ * The data is not touched.
+ */
+export async function mendIndex(context: Pick<RecoveryContext, "disk" | "log">, chunk: Chunk): Promise<void> {
+  const builder = new IndexBuilder();
+  builder.begin(chunk.size, chunk.rolling, chunk.timeMs);
+  const end = builder.complete();
+  const found = readFile(context.disk, chunk.indexPath) ?? new Uint8Array();
+  const index = new Uint8Array(chunk.indexSize);
+  index.set(found.subarray(0, index.length));
+  index.set(end, index.length - end.length);
+  await examineAndCut(context, chunk, context.disk.sizeOf(chunk.dataPath) ?? 0, index);
+}
+
+/** Examines a chunk's files and makes them agree with the result. */
+async function examineAndCut(
+  { disk, log }: Pick<RecoveryContext, "disk" | "log">,
+  chunk: Chunk,
+  dataSize: number,
+  indexBytes: Uint8Array = readFile(disk, chunk.indexPath) ?? new Uint8Array(),
+): Promise<void> {
+  const data = disk.open(chunk.dataPath, {});
+  let found: Examined;
+  try {
+    found = examine(indexBytes, pieceReader(data, dataSize));
+  } finally {
+    data.close();
+  }
+  if (found.rewritten) {
+    await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, found.index);
+  } else if (found.index.length < indexBytes.length) {
+    cut(disk, chunk.indexPath, found.index.length);
+  }
+  if (dataSize > found.size && !found.complete) {
+    cut(disk, chunk.dataPath, found.size);
+    log.warn("cut a torn tail, never confirmed as synced", {
+      chunk: chunk.dataPath,
+      bytes: dataSize - found.size,
+      left: found.size,
+    });
+  }
+  chunk.size = found.size;
+  chunk.indexSize = found.index.length;
+  chunk.rolling = found.rolling;
+  chunk.timeMs = found.timeMs;
+  chunk.sealed = found.complete;
+  chunk.damaged = found.damaged.length > 0;
+  reportDamage(log, chunk, found.damaged);
+}
+
+function reportDamage(log: RecoveryContext["log"], chunk: Chunk, damaged: readonly ByteRange[]): void {
+  for (const { from, to } of damaged) {
+    log.error("damaged: these bytes fail their checksum and are not served; the file is kept as it is", {
+      chunk: chunk.dataPath,
+      from,
+      to,
+    });
+  }
+}
+
+/** Makes the index of a chunk that was put there by hand. Its last message gets its `\n` if it lacks one. */
+async function adopt({ disk, clock, log }: RecoveryContext, chunk: Chunk, dataSize: number): Promise<void> {
+  const builder = new IndexBuilder();
+  builder.begin(0, 0, clock.now());
+  const data = disk.open(chunk.dataPath, { write: true });
+  try {
+    const newline = new TextEncoder().encode("\n");
+    const last = new Uint8Array(1);
+    data.read(last, dataSize - 1);
+    if (last[0] !== newline[0]) writeAll(data, newline, dataSize++);
+    await data.sync();
+    const read = pieceReader(data, dataSize);
+    for (let at = 0; at < dataSize; at += INDEX_SEGMENT_BYTES_MAX) {
+      builder.add(read(at, Math.min(INDEX_SEGMENT_BYTES_MAX, dataSize - at))!);
+    }
+  } finally {
+    data.close();
+  }
+  const index = builder.commit();
+  await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, index);
+  chunk.size = dataSize;
+  chunk.indexSize = index.length;
+  chunk.rolling = builder.rolling;
+  chunk.timeMs = clock.now();
+  log.info("adopted a chunk that had no index", { chunk: chunk.dataPath, bytes: dataSize });
+}
+
+function cut(disk: RecoveryContext["disk"], path: string, size: number): void {
+  const file = disk.open(path, { write: true });
+  try {
+    file.truncate(size);
+  } finally {
+    file.close();
+  }
+}
+
+function directoryOf(chunk: Chunk): string {
+  return chunk.dataPath.slice(0, chunk.dataPath.lastIndexOf("/"));
+}

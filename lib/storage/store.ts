@@ -1,0 +1,238 @@
+/**
+ * The storage of one node: all its categories, behind one lock.
+ *
+ * Opening it takes the lock, checks whose directory it is, and recovers every category before anything is served.
+ * Closing it waits for what is under way, completes what was being written, syncs that, and gives the lock back. A
+ * process that dies instead loses nothing that was answered.
+ *
+ * @module
+ */
+import { ChukchaError } from "../protocol/errors.ts";
+import { CATEGORIES_MAX, INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
+import type { Log } from "../protocol/log.ts";
+import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts";
+import type { ChunkInfo, HealthCheck, WriteResult } from "../protocol/types.ts";
+import { ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import { Category } from "./category.ts";
+import type { Chunk } from "./chunk.ts";
+import { type ChunkRange, ChunkReader } from "./chunk_reader.ts";
+import type { Clock } from "./clock.ts";
+import type { StorageContext, StoreOptions } from "./context.ts";
+import type { Disk, DiskSpace } from "./disk.ts";
+import { DiskGuard } from "./disk_guard.ts";
+import { IndexCache } from "./index_cache.ts";
+import { COMMIT, decodeRecord, RECORD_BYTES } from "./index_record.ts";
+import { identify, NODE_FILE, type NodeIdentity, WrongDirectoryError } from "./node_file.ts";
+import { OpenFiles } from "./open_files.ts";
+import type { Random } from "./random.ts";
+import { recoverCategory } from "./recover.ts";
+import { RotationTimer } from "./rotation_timer.ts";
+import { Sealer } from "./sealer.ts";
+import { Tail, type TailStart } from "./tail.ts";
+import { Watchers } from "./watchers.ts";
+
+/** The outside world, as a store sees it. */
+export interface StoreSeams {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const LOCK_FILE = "lock";
+
+/** All categories of one data directory. */
+export class Store {
+  readonly identity: NodeIdentity;
+  readonly #context: StorageContext;
+  readonly #lock: { release(): void };
+  readonly #categories = new Map<string, Category>();
+  #closing = false;
+
+  private constructor(identity: NodeIdentity, context: StorageContext, lock: { release(): void }) {
+    this.identity = identity;
+    this.#context = context;
+    this.#lock = lock;
+  }
+
+  /**
+   * Opens the data directory behind `seams.disk`.
+   *
+   * Rejects with `WrongDirectoryError` (in use by another process, of another instance, of another format, or with a
+   * category that cannot be read) or `DiskError`.
+   */
+  static async open(options: StoreOptions, seams: StoreSeams): Promise<Store> {
+    const { disk, clock, random, log } = seams;
+    const lock = disk.lock(LOCK_FILE);
+    if (!lock) {
+      throw new WrongDirectoryError(
+        "the data directory is in use by another chukcha process; stop that one, or give this one another --data-dir",
+      );
+    }
+    try {
+      const identity = await identify(disk, random, options.instance);
+      const files = new OpenFiles(disk, options.openFilesMax);
+      const indexes = new IndexCache(files, INDEX_CACHE_BYTES_MAX);
+      const guard = new DiskGuard(disk, clock, options.minFreeDiskBytes);
+      const context: StorageContext = {
+        options,
+        disk,
+        clock,
+        log,
+        files,
+        indexes,
+        guard,
+        reader: new ChunkReader(files, indexes),
+        sealer: new Sealer(files, guard, log),
+        rotation: new RotationTimer(clock, options.rotateIntervalMs),
+        watchers: new Watchers(),
+      };
+      const store = new Store(identity, context, lock);
+      await store.#recover();
+      return store;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Appends one batch: whole messages. An empty one is stored nowhere.
+   *
+   * Resolves once it is readable here, and on the device if `sync` is set. Rejects with `ChukchaError`.
+   */
+  append(category: string, bytes: Uint8Array, sync: boolean): Promise<WriteResult> {
+    if (bytes.length === 0) return Promise.resolve({ chunk: "", offset: 0, size: 0 });
+    if (this.#closing) return Promise.reject(drainingError());
+    let known = this.#categories.get(category);
+    if (!known) {
+      if (this.#categories.size >= CATEGORIES_MAX) {
+        return Promise.reject(
+          new ChukchaError(
+            "overloaded",
+            `category: there are ${CATEGORIES_MAX} already, which is the most a node holds`,
+          ),
+        );
+      }
+      known = new Category(category, this.#context);
+      this.#categories.set(category, known);
+    }
+    return known.append(bytes, sync);
+  }
+
+  /** Reads whole messages of one chunk. Rejects with `ChukchaError`. */
+  read(category: string, chunk: string, offset: number, sizeMax: number): Promise<ChunkRange> {
+    const known = this.#categories.get(category);
+    return known ? known.read(chunk, offset, sizeMax) : Promise.reject(noSuchCategory(category));
+  }
+
+  /** Acknowledges a complete chunk that was seen whole; it is deleted. Rejects with `ChukchaError`. */
+  acknowledge(category: string, chunk: string, size: number): Promise<void> {
+    const known = this.#categories.get(category);
+    return known ? known.acknowledge(chunk, size) : Promise.reject(noSuchCategory(category));
+  }
+
+  /** Chunks of a category, sorted by name; none for an unknown one. */
+  listChunks(category: string): ChunkInfo[] {
+    return this.#categories.get(category)?.list() ?? [];
+  }
+
+  /** Names of the categories that hold, or held, messages; sorted. */
+  listCategories(): string[] {
+    return [...this.#categories.values()].filter((category) => category.known).map(({ name }) => name).sort();
+  }
+
+  /** Follows a category, which need not exist yet. The caller closes it. */
+  tail(category: string, start: TailStart): Tail {
+    return new Tail({
+      category: () => this.#categories.get(category),
+      offsetSince: (chunk, timeMs) => this.#offsetSince(chunk, timeMs),
+      watch: (notify) => this.#context.watchers.add(category, notify),
+    }, start);
+  }
+
+  /** Counts for the status page. */
+  totals(): { categories: number; chunks: number; bytes: number; damaged: number; openFiles: number } {
+    const totals = { categories: 0, chunks: 0, bytes: 0, damaged: 0, openFiles: this.#context.files.count };
+    for (const category of this.#categories.values()) {
+      if (category.known) totals.categories++;
+      for (const chunk of category.chunks()) {
+        totals.chunks++;
+        totals.bytes += chunk.size;
+        if (chunk.damaged) totals.damaged++;
+      }
+    }
+    return totals;
+  }
+
+  /** Whether reads and writes may be expected to succeed. */
+  check(): HealthCheck[] {
+    const { damaged } = this.totals();
+    return [this.#context.guard.check(), {
+      name: "chunks",
+      ok: damaged === 0,
+      message: damaged === 0 ? "no damage known" : `${damaged} chunks hold damaged bytes; the log names them`,
+    }];
+  }
+
+  /** Room on the file system. Throws `DiskError`. */
+  space(): DiskSpace {
+    return this.#context.guard.space();
+  }
+
+  /** Finishes what is under way, takes no more, completes and syncs what was being written. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#context.rotation.close();
+    await Promise.all([...this.#categories.values()].map((category) => category.close()));
+    await this.#context.sealer.drained();
+    this.#context.files.close();
+    this.#lock.release();
+  }
+
+  async #recover(): Promise<void> {
+    const { disk, log, sealer, clock } = this.#context;
+    const startMs = clock.monotonic();
+    for (const { name, isDirectory } of disk.list("")) {
+      const category = isDirectory ? parseCategoryDirectory(name) : undefined;
+      if (category === undefined) {
+        if (name !== NODE_FILE && name !== LOCK_FILE) log.debug("not a category, left alone", { path: name });
+        continue;
+      }
+      try {
+        const found = await recoverCategory(this.#context, category);
+        this.#categories.set(category, new Category(category, this.#context, found));
+        found.chunks.filter((chunk) => !chunk.sealed).forEach((chunk) => sealer.add(chunk));
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        throw new WrongDirectoryError(
+          `${
+            categoryDirectory(category)
+          }/${ACKNOWLEDGED_FILE} cannot be read (${error.message}); restore it, or remove ` +
+            `it to have the category's remaining chunks delivered again`,
+          { cause: error },
+        );
+      }
+    }
+    const { categories, chunks, bytes } = this.totals();
+    log.info("recovered", { categories, chunks, bytes, ms: Math.round(clock.monotonic() - startMs) });
+  }
+
+  #offsetSince(chunk: Chunk, timeMs: number): number {
+    const index = this.#context.indexes.get(chunk);
+    // Records of one group are not cut at messages: go back to where the group begins.
+    for (let n = index.firstSince(timeMs); n > 0; n--) {
+      const before = decodeRecord(index.bytes, (n - 1) * RECORD_BYTES);
+      if (before && (before.flags & COMMIT) !== 0) return before.end;
+    }
+    return 0;
+  }
+}
+
+function drainingError(): ChukchaError {
+  return new ChukchaError("draining", "write: this node is shutting down; use another one, or retry");
+}
+
+function noSuchCategory(category: string): ChukchaError {
+  return new ChukchaError("chunk_not_found", `category: ${category} holds no chunks on this node`);
+}
