@@ -30,14 +30,15 @@ const TARGETS: Readonly<Record<string, string>> = {
 
 /**
  * What the program may do. Addresses, peers and directories are settings, so network and files are not narrowed
- * further. It starts no process, loads no library, and imports nothing that is not attached to it.
+ * further. All other variables of the environment look unset. It starts no process, loads no library, and imports nothing that is not attached to it.
  */
 export const PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
-  "--allow-env=CHUKCHA_*,NO_COLOR,TERM,COLUMNS",
-  "--allow-sys=hostname",
+  "--allow-env=CHUKCHA_*",
+  "--ignore-env",
+  "--allow-sys=hostname,statfs",
   "--deny-import",
   "--no-prompt",
 ];

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { startListening } from "../support/listening.ts";
 
 /** A server under load. */
 export interface Server {
@@ -16,9 +17,6 @@ export interface Server {
 }
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-/** A node says its address in its log, the floor on its output. */
-const ADDRESS = /https?:\/\/127\.0\.0\.1:\d+/;
-const START_MS_MAX = 30_000;
 /** `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Deno runs on. */
 const TICK_MICROS = 10_000;
 
@@ -52,55 +50,16 @@ export function runningNode(url: string): Server {
 }
 
 async function start(args: readonly string[]): Promise<Server> {
-  const command = new Deno.Command(Deno.execPath(), {
+  const { url, pid, stop } = await startListening(Deno.execPath(), {
     args: ["run", "-A", ...args],
     cwd: ROOT,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-  const child = command.spawn();
-  const output = new Output();
-  const drained = Promise.all([output.drain(child.stdout), output.drain(child.stderr)]);
-  const url = await output.find(ADDRESS).catch(async (cause: unknown) => {
-    child.kill("SIGKILL");
-    await Promise.all([child.status, drained]);
-    throw new Error(`${args.join(" ")} did not say where it listens:\n${output.text}`, { cause });
   });
   return {
     url,
-    processorMicros: () => processorMicros(child.pid),
-    memoryBytesMax: () => memoryBytesMax(child.pid),
-    stop: async () => {
-      child.kill("SIGTERM");
-      await Promise.all([child.status, drained]);
-    },
+    processorMicros: () => processorMicros(pid),
+    memoryBytesMax: () => memoryBytesMax(pid),
+    stop: async () => void await stop(),
   };
-}
-
-/** The start of a child's output: searched for its address, shown where there is none. */
-class Output {
-  text = "";
-  #changed = (): void => {};
-
-  async drain(stream: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const part of stream) {
-      if (this.text.length < 65_536) this.text += decoder.decode(part, { stream: true });
-      this.#changed();
-    }
-  }
-
-  find(pattern: RegExp): Promise<string> {
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const timer = setTimeout(() => reject(new Error(`nothing within ${START_MS_MAX} ms`)), START_MS_MAX);
-    this.#changed = () => {
-      const found = pattern.exec(this.text);
-      if (found) resolve(found[0]);
-    };
-    this.#changed();
-    return promise.finally(() => clearTimeout(timer));
-  }
 }
 
 /** Fields 14 and 15 of `/proc/<pid>/stat` are ticks in user and system mode; the name in field 2 may hold spaces. */

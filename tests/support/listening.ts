@@ -1,0 +1,86 @@
+/**
+ * A process that serves on a port of its own choice and says where: in its log, or on its output.
+ *
+ * @module
+ */
+
+const ADDRESS = /https?:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+/;
+const START_MS_MAX = 30_000;
+/** As much of the output is kept as an error message needs. */
+const OUTPUT_CHARS_MAX = 65_536;
+
+/** A server in a process of its own. */
+export interface Listening extends AsyncDisposable {
+  readonly pid: number;
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** What it has printed so far, both streams, cut after a bound. */
+  output(): string;
+  /** Sends SIGTERM and waits for the end; returns the exit code. */
+  stop(): Promise<number>;
+}
+
+/** Starts a process and waits until it says where it listens; throws with its output if it does not. */
+export async function startListening(
+  program: string,
+  options: { args: string[]; cwd?: string | URL; env?: Record<string, string> },
+): Promise<Listening> {
+  const command = new Deno.Command(program, { ...options, stdin: "null", stdout: "piped", stderr: "piped" });
+  const child = command.spawn();
+  const output = new Output();
+  const drained = Promise.all([output.drain(child.stdout), output.drain(child.stderr)]);
+  const ended = drained.then(() => Promise.reject(new Error("it ended")));
+  const url = await Promise.race([output.find(ADDRESS), ended]).catch(async (cause: unknown) => {
+    kill(child, "SIGKILL");
+    await Promise.all([child.status, drained]);
+    const line = [program, ...options.args].join(" ");
+    throw new Error(`${line} did not say where it listens:\n${output.text}`, { cause });
+  });
+  ended.catch(() => {});
+  const stop = async (): Promise<number> => {
+    kill(child, "SIGTERM");
+    const [{ code }] = await Promise.all([child.status, drained]);
+    return code;
+  };
+  return {
+    pid: child.pid,
+    url,
+    output: () => output.text,
+    stop,
+    [Symbol.asyncDispose]: async () => void await stop(),
+  };
+}
+
+/** Signals a child that may have ended already. */
+function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
+/** The start of a child's output: searched for its address, shown where there is none. */
+class Output {
+  text = "";
+  #changed = (): void => {};
+
+  async drain(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const part of stream) {
+      if (this.text.length < OUTPUT_CHARS_MAX) this.text += decoder.decode(part, { stream: true });
+      this.#changed();
+    }
+  }
+
+  find(pattern: RegExp): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const timer = setTimeout(() => reject(new Error(`nothing within ${START_MS_MAX} ms`)), START_MS_MAX);
+    this.#changed = () => {
+      const found = pattern.exec(this.text);
+      if (found) resolve(found[0]);
+    };
+    this.#changed();
+    return promise.finally(() => clearTimeout(timer));
+  }
+}
