@@ -1,0 +1,181 @@
+/**
+ * The HTTP interface as an OpenAPI 3.1 document: what `/openapi.json` answers.
+ *
+ * Owns: the operations that people and programs may use. Refuses: routes between nodes, which are free to change.
+ *
+ * Invariant: `OPENAPI_ROUTES` are the routes of the application, which a test compares. `HEAD` goes wherever `GET` does
+ * and is not listed.
+ *
+ * @module
+ */
+import {
+  json,
+  type JsonObject,
+  PARAMETERS,
+  parameters,
+  refusals,
+  schema,
+  SCHEMAS,
+  WRITE_BODY,
+} from "./openapi_parts.ts";
+
+const READ_REFUSALS = ["invalid_parameter", "disk_failed", "draining"] as const;
+
+function write(operationId: string): JsonObject {
+  return {
+    operationId,
+    summary: "Append a batch of messages, whole or not at all",
+    description: "A category is made by its first write. An empty body is 200 and writes nothing.",
+    parameters: parameters("category", "sync_each_write", "min_sync_replicas", "timeout", "content_encoding"),
+    requestBody: WRITE_BODY,
+    responses: {
+      200: json("Stored, and readable from this node.", schema("WriteResult")),
+      ...refusals(
+        "invalid_parameter",
+        "invalid_body",
+        "too_large",
+        "unsupported_encoding",
+        "overloaded",
+        "disk_full",
+        "disk_failed",
+        "draining",
+        "not_joined",
+        "not_confirmed",
+      ),
+    },
+  };
+}
+
+function acknowledge(operationId: string): JsonObject {
+  return {
+    operationId,
+    summary: "Say that a complete chunk was processed; it is deleted on every node",
+    description: "A chunk that is acknowledged already is a 200 again.",
+    parameters: parameters("category", "chunk", "size"),
+    responses: {
+      200: { description: "Acknowledged." },
+      ...refusals(...READ_REFUSALS, "chunk_not_found", "not_complete", "disk_full"),
+    },
+  };
+}
+
+function probe(operationId: string, summary: string): JsonObject {
+  const failed = { description: "A check failed; the text says which, and what to do." };
+  return { operationId, summary, responses: { 200: { description: "Yes." }, 503: failed } };
+}
+
+const PATHS = {
+  "/write": { post: write("write"), put: write("writeByPut") },
+  "/read": {
+    get: {
+      operationId: "read",
+      summary: "Read whole messages of one chunk",
+      parameters: parameters("category", "chunk", "off", "max_size"),
+      responses: {
+        200: {
+          description: "Messages from off on. An empty body: nothing more yet.",
+          content: { "application/octet-stream": { schema: schema("Messages") } },
+        },
+        ...refusals(...READ_REFUSALS, "invalid_offset", "chunk_not_found", "damaged"),
+      },
+    },
+  },
+  "/ack": { get: acknowledge("ackByGet"), post: acknowledge("ack") },
+  "/listChunks": {
+    get: {
+      operationId: "listChunks",
+      summary: "List the chunks of a category",
+      parameters: parameters("category"),
+      responses: {
+        200: json("Sorted by name, without those that are acknowledged. Empty for an unknown category.", {
+          type: "array",
+          items: schema("ChunkInfo"),
+        }),
+        ...refusals("invalid_parameter"),
+      },
+    },
+  },
+  "/listCategories": {
+    get: {
+      operationId: "listCategories",
+      summary: "List the categories",
+      responses: {
+        200: json("Their names, sorted.", { type: "array", items: schema("Category") }),
+        ...refusals(),
+      },
+    },
+  },
+  "/tail": {
+    get: {
+      operationId: "tail",
+      summary: "Follow a category without end",
+      description:
+        "The category need not exist yet. Lines, or events for those who accept text/event-stream.",
+      parameters: parameters("category", "from", "cursor", "last_event_id"),
+      responses: {
+        200: {
+          description: "An endless stream. The id of an event is the cursor behind its messages.",
+          content: {
+            "text/plain": { schema: schema("Messages") },
+            "text/event-stream": { schema: { type: "string" } },
+          },
+        },
+        ...refusals(...READ_REFUSALS, "overloaded"),
+      },
+    },
+  },
+  "/livez": { get: probe("livez", "Does the process answer?") },
+  "/readyz": { get: probe("readyz", "Does the node take reads and writes now?") },
+  "/status": {
+    get: {
+      operationId: "status",
+      summary: "How the node is, and what its settings survive",
+      responses: {
+        200: {
+          description: "JSON, or a page for those who prefer text/html.",
+          content: {
+            "application/json": { schema: schema("NodeStatus") },
+            "text/html": { schema: { type: "string" } },
+          },
+        },
+        ...refusals(),
+      },
+    },
+  },
+  "/openapi.json": {
+    get: {
+      operationId: "openapi",
+      summary: "This document",
+      responses: { 200: json("OpenAPI 3.1.", { type: "object" }), ...refusals() },
+    },
+  },
+} satisfies Record<string, Record<string, JsonObject>>;
+
+/** The document. Its version is that of the interface, not of the program. */
+export const OPENAPI: JsonObject = {
+  openapi: "3.1.0",
+  info: {
+    title: "Chukcha",
+    version: "1.0.0",
+    description:
+      "An easy distributed event bus. Any node takes writes; every node ends up with every message. " +
+      "Unknown parameters are ignored; one that is present but malformed is a 400. " +
+      "Every 503 passes by itself and carries Retry-After.",
+    license: { name: "MIT", identifier: "MIT" },
+  },
+  servers: [{ url: "/" }],
+  paths: PATHS,
+  components: { schemas: SCHEMAS, parameters: PARAMETERS },
+};
+
+/** A route that the document describes. */
+export interface OpenapiRoute {
+  /** Upper case. */
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Every route of the document, in its order. */
+export const OPENAPI_ROUTES: readonly OpenapiRoute[] = Object.entries(PATHS).flatMap(([path, operations]) =>
+  Object.keys(operations).map((method) => ({ method: method.toUpperCase(), path }))
+);

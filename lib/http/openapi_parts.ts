@@ -1,0 +1,190 @@
+/**
+ * What the operations of the HTTP interface share: schemas, parameters, and answers that refuse.
+ *
+ * Limits, defaults and error codes come from where the program itself takes them; none is typed again. The patterns of
+ * names are, in the dialect of JSON schemas, and a test compares them.
+ *
+ * @module
+ */
+import { ERROR_STATUS, type ErrorCode } from "../protocol/errors.ts";
+import {
+  BATCH_BYTES_MAX_DEFAULT,
+  CONTENT_ENCODINGS_MAX,
+  MESSAGE_BYTES_MAX_DEFAULT,
+  READ_BYTES_DEFAULT,
+  READ_BYTES_MAX,
+  RETRY_AFTER_S,
+  WRITE_TIMEOUT_MS_DEFAULT,
+  WRITE_TIMEOUT_MS_MAX,
+} from "../protocol/limits.ts";
+
+/** A JSON value that is an object. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+const count = { type: "integer", minimum: 0 };
+const text = { type: "string" };
+const yes = { type: "boolean" };
+
+function object(properties: JsonObject, optional: readonly string[] = []): JsonObject {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: "object", properties, required };
+}
+
+function described(schema: JsonObject, description: string): JsonObject {
+  return { ...schema, description };
+}
+
+/** `components.schemas` */
+export const SCHEMAS: Record<string, JsonObject> = {
+  Category: { type: "string", pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", examples: ["web.access-log"] },
+  Chunk: {
+    type: "string",
+    pattern: "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}-chunk[0-9]{9}$",
+    examples: ["node_1-chunk000000042"],
+  },
+  Messages: {
+    type: "string",
+    format: "binary",
+    description: "Messages, each ended by \\n. Any other byte may be part of one.",
+  },
+  WriteResult: object({
+    chunk: described(text, "Where the batch was stored; empty if the batch was empty."),
+    offset: described(count, "Offset of the first byte of the batch within the chunk."),
+    size: described(count, "Bytes stored, each message with its \\n."),
+  }),
+  ChunkInfo: object({
+    name: { $ref: "#/components/schemas/Chunk" },
+    complete: described(yes, "Its owner appends no more."),
+    size: described(count, "Readable bytes."),
+    damaged: described({ const: true }, "Some of its bytes fail their checksum on this node."),
+  }, ["damaged"]),
+  HealthCheck: object({ name: text, ok: yes, message: text }),
+  NodeStatus: object({
+    instance: text,
+    incarnation: text,
+    version: text,
+    state: { enum: ["serving", "draining"] },
+    uptime_ms: count,
+    promise: described(text, "What the current settings survive, and what they do not."),
+    healthy: yes,
+    checks: { type: "array", items: { $ref: "#/components/schemas/HealthCheck" } },
+    categories: count,
+    chunks: count,
+    bytes: count,
+    disk: object({ path: text, free_bytes: count, total_bytes: count }),
+    open: object({ files: count, tails: count, body_bytes: count }),
+    settings: { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
+  }),
+  Error: object({
+    error: object({
+      code: { enum: Object.keys(ERROR_STATUS) },
+      message: described(text, "The field or action, the value and the rule."),
+      written: described(
+        { enum: ["no", "maybe"] },
+        "Whether the messages of a refused write may have been stored nevertheless: a retry may then duplicate them.",
+      ),
+    }),
+  }),
+};
+
+function query(name: string, required: boolean, description: string, schema: JsonObject): JsonObject {
+  return { name, in: "query", required, description, schema };
+}
+
+/** `components.parameters` */
+export const PARAMETERS = {
+  category: query("category", true, "A named stream of messages.", { $ref: "#/components/schemas/Category" }),
+  chunk: query("chunk", true, "Name of a chunk, as it is listed.", { $ref: "#/components/schemas/Chunk" }),
+  off: query("off", false, "Offset to read from: where a message begins.", { ...count, default: 0 }),
+  max_size: query(
+    "max_size",
+    false,
+    "Most bytes to return. Must have room for the next message.",
+    { type: "integer", minimum: 1, maximum: READ_BYTES_MAX, default: READ_BYTES_DEFAULT },
+  ),
+  size: query("size", true, "Bytes that were processed: the size of the chunk, as it is listed.", count),
+  sync_each_write: query(
+    "sync_each_write",
+    false,
+    "1: answer once the batch survives a power loss of the machine. Default: the node's setting.",
+    { enum: [0, 1] },
+  ),
+  min_sync_replicas: query(
+    "min_sync_replicas",
+    false,
+    "Answer once this many nodes besides this one hold the batch. Default: the node's setting.",
+    count,
+  ),
+  timeout: query(
+    "timeout",
+    false,
+    "Milliseconds that replicas may take to confirm.",
+    { ...count, maximum: WRITE_TIMEOUT_MS_MAX, default: WRITE_TIMEOUT_MS_DEFAULT },
+  ),
+  from: query(
+    "from",
+    false,
+    "earliest, latest, milliseconds since 1970, or a time like 2026-11-22T10:00:00Z.",
+    { ...text, default: "earliest" },
+  ),
+  cursor: query(
+    "cursor",
+    false,
+    "Go on behind this place, the id of an event of an earlier tail; from is ignored then.",
+    text,
+  ),
+  last_event_id: { ...query("Last-Event-ID", false, "As cursor.", text), in: "header" },
+  content_encoding: {
+    ...query(
+      "Content-Encoding",
+      false,
+      `Up to ${CONTENT_ENCODINGS_MAX} of gzip, deflate (as zlib or raw), zstd.`,
+      text,
+    ),
+    in: "header",
+  },
+} satisfies Record<string, JsonObject>;
+
+/** References to some of `PARAMETERS`. */
+export function parameters(...names: (keyof typeof PARAMETERS)[]): JsonObject[] {
+  return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
+}
+
+/** The body of a write. */
+export const WRITE_BODY: JsonObject = {
+  description:
+    "Messages, each ended by \\n; the last one may lack it. Unless the node is set otherwise, a message has " +
+    `at most ${MESSAGE_BYTES_MAX_DEFAULT} bytes, and a batch ${BATCH_BYTES_MAX_DEFAULT} once decoded. ` +
+    "As application/json, a top-level array is one message per element, and an object is one message. All other types are lines.",
+  content: {
+    "text/plain": { schema: { $ref: "#/components/schemas/Messages" } },
+    "application/x-ndjson": { schema: { $ref: "#/components/schemas/Messages" } },
+    "application/octet-stream": { schema: { $ref: "#/components/schemas/Messages" } },
+    "application/json": { schema: {} },
+  },
+};
+
+/** An answer with a JSON body. */
+export function json(description: string, schema: JsonObject): JsonObject {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** A reference to one of `SCHEMAS`. */
+export function schema(name: string): JsonObject {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** Answers that refuse, by status, for the codes that an operation has; `internal` is always one of them. */
+export function refusals(...codes: ErrorCode[]): JsonObject {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of [...codes, "internal" as const]) {
+    const status = ERROR_STATUS[code];
+    byStatus.set(status, [...byStatus.get(status) ?? [], code]);
+  }
+  return Object.fromEntries(Array.from(byStatus, ([status, those]) => {
+    const answer = json(`code: ${those.join(", ")}`, schema("Error"));
+    return [status, status === 503 ? { ...answer, headers: { "Retry-After": RETRY_AFTER } } : answer];
+  }));
+}
+
+const RETRY_AFTER = { description: "Seconds.", schema: { type: "integer", const: RETRY_AFTER_S } };
