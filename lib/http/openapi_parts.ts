@@ -155,7 +155,8 @@ export const WRITE_BODY: JsonObject = {
   description:
     "Messages, each ended by \\n; the last one may lack it. Unless the node is set otherwise, a message has " +
     `at most ${MESSAGE_BYTES_MAX_DEFAULT} bytes, and a batch ${BATCH_BYTES_MAX_DEFAULT} once decoded. ` +
-    "As application/json, a top-level array is one message per element, and an object is one message. All other types are lines.",
+    "As application/json, a top-level array is one message per element, and an object is one message. " +
+    "All other types are lines.",
   content: {
     "text/plain": { schema: { $ref: "#/components/schemas/Messages" } },
     "application/x-ndjson": { schema: { $ref: "#/components/schemas/Messages" } },

@@ -78,3 +78,5 @@ export const DISK_SPACE_CHECK_MS = 500;
 export const RETRY_AFTER_S = 1;
 /** Values quoted in error messages are cut to this length. */
 export const QUOTED_CHARS_MAX = 80;
+/** Errors of one code are logged at most this often. */
+export const ERROR_LOG_INTERVAL_MS = 1_000;

@@ -165,14 +165,18 @@ export class Store {
     return totals;
   }
 
-  /** Whether reads and writes may be expected to succeed. */
-  check(): HealthCheck[] {
+  /** Whether writes may be expected to succeed. */
+  checkDisk(): HealthCheck {
+    return this.#context.guard.check();
+  }
+
+  /** Whether all that is stored is known to be good. */
+  checkChunks(): HealthCheck {
     const { damaged } = this.totals();
-    return [this.#context.guard.check(), {
-      name: "chunks",
-      ok: damaged === 0,
-      message: damaged === 0 ? "no damage known" : `${damaged} chunks hold damaged bytes; the log names them`,
-    }];
+    const message = damaged === 0
+      ? "no damage known"
+      : `${damaged} chunks hold damaged bytes; the log names them`;
+    return { name: "chunks", ok: damaged === 0, message };
   }
 
   /** Room on the file system. Throws `DiskError`. */

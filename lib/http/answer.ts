@@ -1,0 +1,56 @@
+/**
+ * How errors leave the process: one place turns whatever was thrown into `{"error":{"code","message","written"}}`.
+ *
+ * A disk's own words and a defect's stack go to the log, rate-limited, never to the client.
+ *
+ * @module
+ */
+import { ChukchaError } from "../protocol/errors.ts";
+import { ERROR_LOG_INTERVAL_MS, RETRY_AFTER_S } from "../protocol/limits.ts";
+import type { Log } from "../protocol/log.ts";
+import type { Clock } from "../storage/clock.ts";
+
+/** The answer to a request that ended in `error`. */
+export function errorResponse(error: ChukchaError, headers: Record<string, string> = {}): Response {
+  const retry = error.status === 503 ? { "retry-after": String(RETRY_AFTER_S) } : {};
+  return Response.json(error.toBody(), { status: error.status, headers: { ...headers, ...retry } });
+}
+
+/** Turns anything thrown into an answer, and tells the operator what the client is not told. */
+export class ErrorAnswers {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  /** When an error of this code was last logged, and how many since were not. */
+  readonly #logged = new Map<string, { atMs: number; silent: number }>();
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** Never throws. */
+  answer(error: unknown): Response {
+    if (error instanceof ChukchaError) {
+      if (error.status === 503 && error.cause instanceof Error) {
+        this.#report(error.code, error.message, error.cause.message);
+      }
+      return errorResponse(error);
+    }
+    const defect = error instanceof Error ? error : new Error(String(error));
+    this.#report("internal", "a defect of this program; please report it", defect.stack ?? defect.message);
+    return errorResponse(
+      new ChukchaError("internal", "an unexpected error, see the node's log", { written: "maybe" }),
+    );
+  }
+
+  #report(code: string, message: string, error: string): void {
+    const now = this.#clock.monotonic();
+    const last = this.#logged.get(code);
+    if (last && now - last.atMs < ERROR_LOG_INTERVAL_MS) {
+      last.silent++;
+      return;
+    }
+    this.#logged.set(code, { atMs: now, silent: 0 });
+    this.#log.error(message, { code, error, ...(last?.silent ? { silent_before: last.silent } : {}) });
+  }
+}

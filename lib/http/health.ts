@@ -1,0 +1,46 @@
+/**
+ * `/livez`, `/readyz`, `/status`, `/openapi.json`: for probes, people and tools.
+ *
+ * @module
+ */
+import { accepts } from "@std/http";
+import type { Context } from "hono";
+import { renderStatusPage } from "../console/status_page.ts";
+import { ChukchaError } from "../protocol/errors.ts";
+import { errorResponse } from "./answer.ts";
+import { OPENAPI } from "./openapi.ts";
+import { Params } from "./params.ts";
+import type { Service } from "./service.ts";
+
+/** Handles `GET /livez`: the process answers. */
+export function livez(): Response {
+  return new Response("ok\n");
+}
+
+/** Handles `GET /readyz`: 200 if requests may be sent here. `?verbose` lists each check. */
+export function readyz(service: Service, c: Context): Response {
+  const checks = service.readiness();
+  const failed = checks.find((check) => !check.ok);
+  if (Params.of(c.req.raw.url).text("verbose") !== undefined) {
+    const lines = checks.map(({ name, ok, message }) =>
+      `[${ok ? "+" : "-"}]${name} ${ok ? "ok" : "failed"}: ${message}`
+    );
+    lines.push(failed ? "readyz check failed" : "readyz check passed");
+    return new Response(lines.join("\n") + "\n", { status: failed ? 503 : 200 });
+  }
+  if (!failed) return new Response("ok\n");
+  const code = service.draining ? "draining" : "disk_failed";
+  return errorResponse(new ChukchaError(code, `${failed.name}: ${failed.message}`));
+}
+
+/** Handles `GET /status`: JSON, or a page for a browser. */
+export function status(service: Service, c: Context): Response {
+  const now = service.status();
+  if (accepts(c.req.raw, "application/json", "text/html") !== "text/html") return Response.json(now);
+  return new Response(renderStatusPage(now), { headers: { "content-type": "text/html; charset=utf-8" } });
+}
+
+/** Handles `GET /openapi.json`. */
+export function openapi(): Response {
+  return Response.json(OPENAPI);
+}

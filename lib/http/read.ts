@@ -1,0 +1,53 @@
+/**
+ * `GET /read`, `/ack`, `/listChunks`, `/listCategories`: what a reader needs.
+ *
+ * @module
+ */
+import type { Context } from "hono";
+import { ChukchaError } from "../protocol/errors.ts";
+import { READ_BYTES_DEFAULT, READ_BYTES_MAX } from "../protocol/limits.ts";
+import { checkCategory, checkChunk } from "../protocol/names.ts";
+import { Params } from "./params.ts";
+import type { Service } from "./service.ts";
+
+const OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER, default: 0 };
+const SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER };
+const MAX_SIZE = { min: 1, max: READ_BYTES_MAX, default: READ_BYTES_DEFAULT };
+
+/** Handles `GET /read`: whole messages of one chunk. */
+export async function read({ store }: Service, c: Context): Promise<Response> {
+  const params = Params.of(c.req.raw.url);
+  const category = checkCategory(params.required("category"));
+  const chunk = checkChunk(params.required("chunk"));
+  const offset = params.integer("off", OFFSET);
+  const { size, body } = await store.read(category, chunk, offset, params.integer("max_size", MAX_SIZE));
+  const headers = { "content-type": "application/octet-stream", "content-length": String(size) };
+  if (c.req.raw.method !== "HEAD") return new Response(body as BodyInit, { headers });
+  if (body instanceof ReadableStream) await body.cancel();
+  return new Response(null, { headers });
+}
+
+/** Handles `GET` and `POST /ack`: a whole chunk that its readers are done with. */
+export async function ack({ store }: Service, c: Context): Promise<Response> {
+  const params = Params.of(c.req.raw.url);
+  const category = checkCategory(params.required("category"));
+  const chunk = checkChunk(params.required("chunk"));
+  const size = params.integer("size", SIZE);
+  if (params.text("consumer") !== undefined) {
+    // Ignoring it, as an unknown parameter, would delete the chunk for everybody.
+    throw new ChukchaError("invalid_parameter", "consumer: this version has no named consumers");
+  }
+  if (c.req.raw.method === "HEAD") return new Response(null, { status: 200 });
+  await store.acknowledge(category, chunk, size);
+  return Response.json({ chunk, acknowledged: true });
+}
+
+/** Handles `GET /listChunks`. */
+export function listChunks({ store }: Service, c: Context): Response {
+  return Response.json(store.listChunks(checkCategory(Params.of(c.req.raw.url).required("category"))));
+}
+
+/** Handles `GET /listCategories`. */
+export function listCategories({ store }: Service): Response {
+  return Response.json(store.listCategories());
+}

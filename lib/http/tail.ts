@@ -1,0 +1,101 @@
+/**
+ * `GET /tail`: an endless stream of messages, as plain lines or as server-sent events.
+ *
+ * Nothing is read until the client takes it: a stalled client holds one piece of a MiB, and its tail goes on from disk
+ * when it comes back to life.
+ *
+ * @module
+ */
+import { accepts } from "@std/http";
+import type { Context } from "hono";
+import { ChukchaError } from "../protocol/errors.ts";
+import { TAIL_KEEPALIVE_MS } from "../protocol/limits.ts";
+import { checkCategory } from "../protocol/names.ts";
+import { parseCursor, parseFrom } from "../protocol/position.ts";
+import type { Tail, TailPiece, TailStart } from "../storage/tail.ts";
+import { toEvents } from "./events.ts";
+import { Params } from "./params.ts";
+import type { Service } from "./service.ts";
+
+/** Sent at once, and whenever an event stream has been quiet for a while. */
+const KEEPALIVE = new TextEncoder().encode(":\n\n");
+
+/** Handles `GET /tail`. */
+export function tail(service: Service, c: Context): Response {
+  const request = c.req.raw;
+  const params = Params.of(request.url);
+  const category = checkCategory(params.required("category"));
+  const start = startOf(params, request.headers.get("last-event-id"));
+  const asEvents = accepts(request, "text/plain", "text/event-stream") === "text/event-stream";
+  const headers = {
+    "content-type": asEvents ? "text/event-stream" : "text/plain",
+    "cache-control": "no-store, no-transform",
+    "x-accel-buffering": "no",
+  };
+  if (request.method === "HEAD") return new Response(null, { headers });
+  if (service.draining) {
+    throw new ChukchaError("draining", "tail: this node is shutting down; use another one");
+  }
+  const opened = service.tails.open(() => service.store.tail(category, start));
+  return new Response(asEvents ? eventStream(service, opened) : lineStream(service, opened), { headers });
+}
+
+function startOf(params: Params, lastEventId: string | null): TailStart {
+  const cursor = params.text("cursor");
+  if (lastEventId) return parseCursor(lastEventId, "Last-Event-ID");
+  if (cursor !== undefined) return parseCursor(cursor, "cursor");
+  return parseFrom(params.text("from") ?? "earliest");
+}
+
+function lineStream(service: Service, opened: Tail): ReadableStream<Uint8Array> {
+  return stream(service, opened, (piece) => piece.bytes);
+}
+
+function eventStream(service: Service, opened: Tail): ReadableStream<Uint8Array> {
+  return stream(service, opened, (piece) => toEvents(opened, piece), KEEPALIVE);
+}
+
+/** Pieces of a tail as they are asked for, and `keepalive` at once and whenever nothing came for a while. */
+function stream(
+  service: Service,
+  opened: Tail,
+  encode: (piece: TailPiece) => Uint8Array,
+  keepalive?: Uint8Array,
+): ReadableStream<Uint8Array> {
+  let cancelled = false;
+  let stopTimer = (): void => {};
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      // Even nothing makes the server send the headers at once.
+      controller.enqueue(keepalive ?? new Uint8Array());
+    },
+    async pull(controller) {
+      const enqueueLater = (): void => {
+        if (!keepalive) return;
+        stopTimer = service.clock.after(TAIL_KEEPALIVE_MS, () => {
+          controller.enqueue(keepalive);
+          enqueueLater();
+        });
+      };
+      enqueueLater();
+      try {
+        const piece = await opened.next();
+        if (piece) controller.enqueue(encode(piece));
+        else if (!cancelled) controller.close();
+      } catch (error) {
+        // The status was sent long ago: cutting the stream off is the only way left to say that something is wrong.
+        service.tails.close(opened);
+        const message = error instanceof Error ? error.message : String(error);
+        service.log.error("a tail ended with an error", { error: message });
+        throw error;
+      } finally {
+        stopTimer();
+      }
+    },
+    cancel() {
+      cancelled = true;
+      stopTimer();
+      service.tails.close(opened);
+    },
+  }, { highWaterMark: 0 });
+}

@@ -1,0 +1,78 @@
+/**
+ * `POST /write`: a batch of messages, from the socket to the append queue.
+ *
+ * Parameters are judged before the body is read, so that a refused write costs nothing. Nothing is stored unless the
+ * whole body arrived.
+ *
+ * @module
+ */
+import type { Context } from "hono";
+import { ChukchaError } from "../protocol/errors.ts";
+import { WRITE_TIMEOUT_MS_DEFAULT, WRITE_TIMEOUT_MS_MAX } from "../protocol/limits.ts";
+import { checkCategory } from "../protocol/names.ts";
+import type { WriteResult } from "../protocol/types.ts";
+import type { Clock } from "../storage/clock.ts";
+import { takeBody } from "./body.ts";
+import { isJsonType } from "./json_messages.ts";
+import { toBatch } from "./messages.ts";
+import { Params } from "./params.ts";
+import type { Service } from "./service.ts";
+
+const REPLICAS = { min: 0, max: 1_000_000, default: 0 };
+const TIMEOUT_MS = { min: 0, max: WRITE_TIMEOUT_MS_MAX, default: WRITE_TIMEOUT_MS_DEFAULT };
+
+/** Handles `POST` and `PUT /write`. */
+export async function write(service: Service, c: Context): Promise<Response> {
+  const request = c.req.raw;
+  const params = Params.of(request.url);
+  const category = checkCategory(params.required("category"));
+  const sync = params.flag("sync_each_write", service.syncEachWrite);
+  const timeoutMs = params.integer("timeout", TIMEOUT_MS) || WRITE_TIMEOUT_MS_DEFAULT;
+  checkReplicas(params.integer("min_sync_replicas", REPLICAS), service.peerCount);
+  if (service.draining) {
+    throw new ChukchaError("draining", "write: this node is shutting down; retry on another");
+  }
+
+  const body = await takeBody(request, service);
+  let stored: Promise<WriteResult>;
+  try {
+    const batch = toBatch(body, isJsonType(request.headers.get("content-type")), service);
+    stored = service.store.append(category, batch, sync);
+  } catch (error) {
+    body.release();
+    throw error;
+  }
+  if (!sync) {
+    try {
+      return Response.json(await stored);
+    } finally {
+      body.release();
+    }
+  }
+  const released = stored.finally(() => body.release());
+  return Response.json(await within(service.clock, released, timeoutMs));
+}
+
+function checkReplicas(replicas: number, peers: number): void {
+  if (replicas <= peers) return;
+  throw new ChukchaError(
+    "invalid_parameter",
+    `min_sync_replicas: ${replicas} is more than the ${peers} other nodes that this one knows`,
+  );
+}
+
+/** Resolves as `pending` does, or rejects once `timeoutMs` have passed: it may still be stored then. */
+async function within<T>(clock: Clock, pending: Promise<T>, timeoutMs: number): Promise<T> {
+  let cancel = () => {};
+  const late = new Promise<never>((_, reject) => {
+    cancel = clock.after(timeoutMs, () =>
+      reject(
+        new ChukchaError("not_confirmed", `write: not synced within ${timeoutMs} ms`, { written: "maybe" }),
+      ));
+  });
+  try {
+    return await Promise.race([pending, late]);
+  } finally {
+    cancel();
+  }
+}

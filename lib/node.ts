@@ -1,0 +1,211 @@
+/**
+ * One node: the only place that builds concrete things and ties them together.
+ *
+ * `buildNode` takes the seams, so that tests and simulations build the same node on other ground; `startNode` gives it
+ * this machine's disk, clock and network.
+ *
+ * @module
+ */
+import type { Hono } from "hono";
+import { createApp } from "./http/app.ts";
+import { ErrorAnswers } from "./http/answer.ts";
+import { BodyBudget } from "./http/body_budget.ts";
+import { OpenTails } from "./http/open_tails.ts";
+import type { Service } from "./http/service.ts";
+import { describePromise } from "./promise.ts";
+import { BODY_BYTES_IN_FLIGHT_MAX, OPEN_FILES_MAX, SHUTDOWN_MS, TAILS_MAX } from "./protocol/limits.ts";
+import type { Log } from "./protocol/log.ts";
+import type { HealthCheck, NodeStatus } from "./protocol/types.ts";
+import { formatListen, type Settings } from "./settings.ts";
+import { SystemClock } from "./storage/clock.ts";
+import { DenoDisk } from "./storage/deno_disk.ts";
+import { SystemRandom } from "./storage/random.ts";
+import { Store, type StoreSeams } from "./storage/store.ts";
+import { VERSION } from "./version.ts";
+
+/** A node that takes requests, but is not on a network. */
+export interface BuiltNode {
+  readonly app: Hono;
+  readonly store: Store;
+  /** From now on: no new writes, no new tails; those that are open end. */
+  drain(): void;
+}
+
+/** A node that is being served. */
+export interface RunningNode {
+  /** Where it listens. */
+  readonly url: string;
+  readonly instance: string;
+  /** What its settings survive, in one sentence. */
+  readonly promise: string;
+  /** Resolves once it has stopped. */
+  readonly finished: Promise<void>;
+  /** Finishes what is under way, syncs, and stops. */
+  stop(): Promise<void>;
+}
+
+/** Builds a node from its seams. Rejects as `Store.open` does. */
+export async function buildNode(settings: Settings, seams: StoreSeams): Promise<BuiltNode> {
+  const { clock, log } = seams;
+  const store = await Store.open({
+    instance: settings.instance,
+    chunkBytesMax: settings.maxChunkSize,
+    rotateIntervalMs: settings.rotateIntervalMs,
+    minFreeDiskBytes: settings.minFreeDisk,
+    openFilesMax: OPEN_FILES_MAX,
+  }, seams);
+  const startMs = clock.monotonic();
+  let draining = false;
+  const service: Service = {
+    store,
+    clock,
+    log,
+    budget: new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX),
+    tails: new OpenTails(TAILS_MAX),
+    messageBytesMax: settings.maxMessageSize,
+    batchBytesMax: settings.maxBatchSize,
+    syncEachWrite: settings.syncEachWrite,
+    peerCount: 0,
+    get draining() {
+      return draining;
+    },
+    readiness: () => [servingCheck(draining), store.checkDisk()],
+    status: () => statusOf(settings, service, clock.monotonic() - startMs),
+  };
+  return {
+    app: createApp(service),
+    store,
+    drain() {
+      draining = true;
+      service.tails.closeAll();
+    },
+  };
+}
+
+/**
+ * Starts a node on this machine and serves it.
+ *
+ * Rejects with an error for people: the directory cannot be used, the address cannot be listened on.
+ */
+export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
+  const clock = new SystemClock();
+  const seams = { disk: new DenoDisk(settings.dataDir), clock, random: new SystemRandom(), log };
+  const node = await buildNode(settings, seams);
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = listen(node.app, settings, log, new ErrorAnswers(log, clock));
+  } catch (error) {
+    await node.store.close();
+    throw listenError(settings, error);
+  }
+  const { hostname, port } = server.addr;
+  const finished = Promise.withResolvers<void>();
+  let stopping: Promise<void> | undefined;
+
+  const keepServing = (): void => {
+    server.finished.catch((error) => {
+      if (stopping) return;
+      // Out of descriptors, the runtime gives up listening; the node does not.
+      log.error("the listener failed and is started again", { error: String(error) });
+      server = listen(
+        node.app,
+        { ...settings, listen: { hostname, port } },
+        log,
+        new ErrorAnswers(log, clock),
+      );
+      keepServing();
+    });
+  };
+  keepServing();
+
+  const stop = async (): Promise<void> => {
+    node.drain();
+    await withDeadline(
+      server.shutdown(),
+      clock,
+      SHUTDOWN_MS,
+      () => log.warn("requests were still under way at the end of the shutdown time", { ms: SHUTDOWN_MS }),
+    );
+    await node.store.close();
+    finished.resolve();
+  };
+  return {
+    url: `http://${formatListen({ hostname, port })}`,
+    instance: settings.instance,
+    promise: describePromise(settings),
+    finished: finished.promise,
+    stop: () => stopping ??= stop(),
+  };
+}
+
+function listen(
+  app: Hono,
+  settings: Settings,
+  log: Log,
+  errors: ErrorAnswers,
+): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve({
+    hostname: settings.listen.hostname,
+    port: settings.listen.port,
+    onListen: ({ hostname, port }) => log.debug("listening", { hostname, port }),
+    onError: (error) => errors.answer(error),
+  }, app.fetch);
+}
+
+function listenError({ listen }: Settings, error: unknown): Error {
+  const address = formatListen(listen);
+  if (error instanceof Deno.errors.AddrInUse) {
+    return new Error(
+      `listen ${address}: another program uses this address; stop it, or choose another --listen`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const detail = error instanceof Error ? error.message : String(error);
+  return new Error(`listen ${address}: ${detail}; choose another --listen`, { cause: error });
+}
+
+/** Waits for `pending`, but not longer than `ms`; then calls `late` and goes on. */
+async function withDeadline(
+  pending: Promise<void>,
+  clock: SystemClock,
+  ms: number,
+  late: () => void,
+): Promise<void> {
+  const deadline = Promise.withResolvers<void>();
+  const cancel = clock.after(ms, () => {
+    late();
+    deadline.resolve();
+  });
+  await Promise.race([pending, deadline.promise]);
+  cancel();
+}
+
+function servingCheck(draining: boolean): HealthCheck {
+  return { name: "serving", ok: !draining, message: draining ? "shutting down" : "takes requests" };
+}
+
+function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeStatus {
+  const { store } = service;
+  const checks = [...service.readiness(), store.checkChunks()];
+  const { categories, chunks, bytes, openFiles } = store.totals();
+  const { freeBytes, totalBytes } = store.space();
+  const { listen: address, ...others } = settings;
+  return {
+    instance: settings.instance,
+    incarnation: store.identity.incarnation,
+    version: VERSION,
+    state: service.draining ? "draining" : "serving",
+    uptime_ms: Math.round(uptimeMs),
+    promise: describePromise(settings),
+    healthy: checks.every((check) => check.ok),
+    checks,
+    categories,
+    chunks,
+    bytes,
+    disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
+    open: { files: openFiles, tails: service.tails.count, body_bytes: service.budget.used },
+    settings: { ...others, listen: formatListen(address) },
+  };
+}
