@@ -1,0 +1,108 @@
+/**
+ * @module Tests of `lib/console/status_page.ts`.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import { renderStatusPage } from "../../lib/console/status_page.ts";
+import type { NodeStatus } from "../../lib/protocol/types.ts";
+
+const STATUS: NodeStatus = {
+  instance: "node_1",
+  incarnation: "9f2c41d8",
+  version: "0.1.0",
+  state: "serving",
+  uptime_ms: 93_784_000,
+  promise: "A write that was answered survives the death of the process, not a power loss.",
+  healthy: true,
+  checks: [{ name: "disk space", ok: true, message: "41 GiB are free." }],
+  categories: 12,
+  chunks: 1834,
+  bytes: 97_844_723_712,
+  disk: { path: "/var/lib/chukcha", free_bytes: 44 * 1024 ** 3, total_bytes: 176 * 1024 ** 3 },
+  open: { files: 64, tails: 3, body_bytes: 0 },
+  settings: { instance: "node_1", listen: "127.0.0.1:8080", sync_each_write: false, max_batch_size: 4194304 },
+};
+
+/** What stands between the tags. */
+function text(page: string): string {
+  return page.replace(/<style>.*?<\/style>/s, "").replace(/<[^>]*>/g, " ").replace(/\s+/g, " ");
+}
+
+Deno.test("renderStatusPage shows what the status says", () => {
+  const shown = text(renderStatusPage(STATUS));
+  const expected = [
+    "node_1",
+    "healthy",
+    "Chukcha 0.1.0, up 26 h 3 min",
+    STATUS.promise,
+    "ok disk space 41 GiB are free.",
+    "Chunks 1,834",
+    "Messages 91.1 GiB",
+    "44.0 GiB of 176 GiB free, /var/lib/chukcha",
+    "Bodies in memory 0 B",
+    "sync_each_write false",
+    "max_batch_size 4194304",
+  ];
+  for (const part of expected) assertStringIncludes(shown, part);
+  assertStringIncludes(renderStatusPage(STATUS), 'aria-label="75 % used"');
+});
+
+Deno.test("renderStatusPage says in words how the node is", () => {
+  const badge = (status: NodeStatus) =>
+    /<span class="badge (\w+)">([^<]*)</.exec(renderStatusPage(status))?.slice(1);
+  assertEquals(badge(STATUS), ["good", "healthy"]);
+  assertEquals(badge({ ...STATUS, healthy: false }), ["bad", "needs attention"]);
+  assertEquals(badge({ ...STATUS, healthy: false, state: "draining" }), ["wait", "draining"]);
+  const failed = [{ name: "disk space", ok: false, message: "Full: delete something." }];
+  assertStringIncludes(
+    text(renderStatusPage({ ...STATUS, checks: failed })),
+    "failed disk space Full: delete something.",
+  );
+});
+
+Deno.test("renderStatusPage takes empty and odd figures", () => {
+  const page = renderStatusPage({
+    ...STATUS,
+    checks: [],
+    settings: {},
+    uptime_ms: 0,
+    bytes: 1023,
+    disk: { path: "", free_bytes: 0, total_bytes: 0 },
+  });
+  assert(!/NaN|Infinity|undefined|null/.test(page));
+  assertStringIncludes(text(page), "up 0 s");
+  assertStringIncludes(text(page), "Messages 1023 B");
+});
+
+Deno.test("renderStatusPage needs nothing from elsewhere", () => {
+  const page = renderStatusPage(STATUS);
+  assert(!/<script|<img|@import|url\(|\son\w+=/.test(page));
+  const targets = [...page.matchAll(/(?:href|src|action)="([^"]*)"/g)].map((match) => match[1]!);
+  assertEquals(targets.filter((target) => !target.startsWith("data:")), ["openapi.json"]);
+});
+
+Deno.test("renderStatusPage escapes every text", () => {
+  const tags = (page: string) => page.match(/<[^>]*>/g)!.length;
+  const plain = tags(withText("x"));
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom("<", ">", "&", '"', "'", "/", "a", " ") }), (evil) => {
+      const page = withText(evil);
+      assertEquals(tags(page), plain);
+      assert(!/&(?!(amp|lt|gt|quot|#39);)/.test(page));
+    }),
+  );
+  assertStringIncludes(withText(`<b a="'">&`), "&lt;b a=&quot;&#39;&quot;&gt;&amp;");
+});
+
+function withText(text: string): string {
+  return renderStatusPage({
+    ...STATUS,
+    instance: text,
+    incarnation: text,
+    version: text,
+    promise: text,
+    checks: [{ name: text, ok: true, message: text }],
+    disk: { ...STATUS.disk, path: text },
+    settings: { [`k${text}`]: text },
+  });
+}
