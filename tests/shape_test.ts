@@ -32,6 +32,7 @@ const r = /["'] from "no"/; const x = Array.from("no");
   );
   assertEquals(imports.map(({ specifier }) => specifier), ["a", "b", "c", "d", "e"]);
   assertEquals(imports.map(({ line }) => line), [1, 2, 5, 6, 7]);
+  assertEquals(imports.map(({ typeOnly }) => typeOnly), [false, true, false, false, false]);
 });
 
 Deno.test("shape: a planted import against the arrows is told", () => {
@@ -123,6 +124,7 @@ Deno.test("shape: a cycle is told once", () => {
     "lib/http/a.ts:1: a cycle: lib/http/a.ts -> lib/http/b.ts -> lib/http/c.ts",
   ]);
   assertEquals(planted({ ...files, "lib/http/b.ts": "" }), []);
+  assertEquals(planted({ ...files, "lib/http/b.ts": 'import type { C } from "./c.ts";\n' }), []);
 });
 
 Deno.test("shape: a file's look is told", () => {

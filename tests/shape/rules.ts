@@ -9,7 +9,7 @@ import { lineOf, type Source } from "./scan.ts";
 /** What a node is made of, from the wire up: each part may import those before it. */
 const LAYERS = ["protocol", "storage", "replication", "http"];
 /** Single files directly in `lib/` that know nothing of the layers, or of the wire's words only. */
-const SMALL = ["settings.ts", "version.ts", "quantities.ts", "suggest.ts"];
+const SMALL = ["settings.ts", "version.ts", "quantities.ts", "suggest.ts", "promise.ts"];
 
 /** What each part of `lib/` may import besides itself: other parts, names of the import map, Node's own modules. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -21,11 +21,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ["protocol"],
   console: ["protocol", "client"],
   cli: [...LAYERS, ...SMALL, "client", "node.ts", "@std/cli", "@logtape/", "node:"],
-  "node.ts": [...LAYERS, ...SMALL, "console", "@logtape/", "node:"],
+  "node.ts": [...LAYERS, ...SMALL, "console", "hono", "@logtape/", "node:"],
   "settings.ts": ["protocol", "quantities.ts", "suggest.ts"],
   "version.ts": [],
   "quantities.ts": [],
   "suggest.ts": [],
+  "promise.ts": [],
 };
 
 /** Where a seam meets the machine: the only files of storage and replication that may touch it. */
@@ -130,10 +131,15 @@ function buildsInOnePlace(sources: readonly Source[]): string[] {
   );
 }
 
-/** No file reaches itself; a cycle is told once, from its first file by name. */
+/**
+ * No file reaches itself when it runs; a cycle is told once, from its first file by name. Imports of types alone are
+ * left out: two files may speak of each other, and nothing of that is left when they run.
+ */
 function hasNoCycles(sources: readonly Source[]): string[] {
   const targets = new Map(
-    sources.map(({ path, imports }) => [path, imports.flatMap((i) => resolve(path, i.specifier) ?? [])]),
+    sources.map((
+      { path, imports },
+    ) => [path, imports.flatMap((i) => i.typeOnly ? [] : resolve(path, i.specifier) ?? [])]),
   );
   const done = new Set<string>();
   const found = new Set<string>();

@@ -12,6 +12,8 @@
 export interface Import {
   readonly specifier: string;
   readonly line: number;
+  /** `import type`, `export type`: nothing of it is left when the program runs. */
+  readonly typeOnly: boolean;
 }
 
 /** A file as the rules see it. */
@@ -40,8 +42,18 @@ function findImports(text: string, words: string): Import[] {
   const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)(["'])( *)\1/dg;
   return Array.from(words.matchAll(pattern), (match) => {
     const [start, end] = match.indices![2]!;
-    return { specifier: text.slice(start, end), line: lineOf(text, match.index) };
+    return {
+      specifier: text.slice(start, end),
+      line: lineOf(text, match.index),
+      typeOnly: isTypeOnly(words.slice(0, match.index)),
+    };
   });
+}
+
+/** Whether the statement that these words end with began as `import type` or `export type`. */
+function isTypeOnly(before: string): boolean {
+  const begin = Array.from(before.matchAll(/\b(?:import|export)\b/g)).at(-1)?.index ?? before.length;
+  return /^(?:import|export)\s+type\s/.test(before.slice(begin));
 }
 
 /**
