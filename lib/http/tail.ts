@@ -4,6 +4,9 @@
  * Nothing is read until the client takes it: a stalled client holds one piece of a MiB, and its tail goes on from disk
  * when it comes back to life.
  *
+ * The runtime sends a response's head together with the first bytes of its body. An event stream begins with a comment
+ * at once; plain lines have nothing to send before the first message, so that is when their head arrives.
+ *
  * @module
  */
 import { accepts } from "@std/http";
@@ -66,8 +69,7 @@ function stream(
   let stopTimer = (): void => {};
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      // Even nothing makes the server send the headers at once.
-      controller.enqueue(keepalive ?? new Uint8Array());
+      if (keepalive) controller.enqueue(keepalive);
     },
     async pull(controller) {
       const enqueueLater = (): void => {
