@@ -19,6 +19,7 @@ import {
   WRITE_BODY,
 } from "./openapi_parts.ts";
 
+const TEXT = { description: "Yes.", content: { "text/plain": { schema: { type: "string" } } } };
 const READ_REFUSALS = ["invalid_parameter", "disk_failed", "draining"] as const;
 
 function write(operationId: string): JsonObject {
@@ -53,15 +54,10 @@ function acknowledge(operationId: string): JsonObject {
     description: "A chunk that is acknowledged already is a 200 again.",
     parameters: parameters("category", "chunk", "size"),
     responses: {
-      200: { description: "Acknowledged." },
+      200: json("Acknowledged.", schema("Acknowledged")),
       ...refusals(...READ_REFUSALS, "chunk_not_found", "not_complete", "disk_full"),
     },
   };
-}
-
-function probe(operationId: string, summary: string): JsonObject {
-  const failed = { description: "A check failed; the text says which, and what to do." };
-  return { operationId, summary, responses: { 200: { description: "Yes." }, 503: failed } };
 }
 
 const PATHS = {
@@ -124,8 +120,21 @@ const PATHS = {
       },
     },
   },
-  "/livez": { get: probe("livez", "Does the process answer?") },
-  "/readyz": { get: probe("readyz", "Does the node take reads and writes now?") },
+  "/livez": {
+    get: {
+      operationId: "livez",
+      summary: "Does the process answer?",
+      responses: { 200: TEXT, ...refusals() },
+    },
+  },
+  "/readyz": {
+    get: {
+      operationId: "readyz",
+      summary: "Does the node take reads and writes now?",
+      parameters: parameters("verbose"),
+      responses: { 200: TEXT, ...refusals("disk_failed", "draining") },
+    },
+  },
   "/status": {
     get: {
       operationId: "status",

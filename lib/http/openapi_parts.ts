@@ -52,6 +52,7 @@ export const SCHEMAS: Record<string, JsonObject> = {
     offset: described(count, "Offset of the first byte of the batch within the chunk."),
     size: described(count, "Bytes stored, each message with its \\n."),
   }),
+  Acknowledged: object({ chunk: { $ref: "#/components/schemas/Chunk" }, acknowledged: { const: true } }),
   ChunkInfo: object({
     name: { $ref: "#/components/schemas/Chunk" },
     complete: described(yes, "Its owner appends no more."),
@@ -133,6 +134,7 @@ export const PARAMETERS = {
     "Go on behind this place, the id of an event of an earlier tail; from is ignored then.",
     text,
   ),
+  verbose: query("verbose", false, "Present: each check in a line of text, whatever the outcome.", text),
   last_event_id: { ...query("Last-Event-ID", false, "As cursor.", text), in: "header" },
   content_encoding: {
     ...query(

@@ -6,7 +6,7 @@
  * the value. Parameters that nobody asks for are never judged.
  *
  * Invariant: on well-formed queries a name has the value that `URLSearchParams` gives it. That class is not used
- * because it needs a parsed `URL` first: 2.6 µs for the query of a write, against 0.4 µs for this one.
+ * because it needs a parsed `URL` first: 2.2 µs for a write with three parameters, against 0.7 µs for this one.
  *
  * @module
  */
