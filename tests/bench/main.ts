@@ -17,7 +17,7 @@ wrk drives the load (Debian: apt-get install wrk).
 
   --only PATTERN    cases whose name matches, as "write 100 B x64"; --list shows the names
   --seconds N       length of a round (2)
-  --rounds N        rounds of each server, after one to warm up (5)
+  --rounds N        rounds of each server, after one to warm up (3)
   --url URL         measure a node that listens there, instead of starting one per case
   --directory DIR   where data directories are made (the system's for temporary files)
   --json, --csv     for programs, instead of the table
@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (cases.length === 0) throw new Error(`--only: no case matches ${flags["only"]}`);
   const plan: Plan = {
     seconds: positive("--seconds", flags["seconds"], 2),
-    rounds: positive("--rounds", flags["rounds"], 5),
+    rounds: positive("--rounds", flags["rounds"], 3),
     directory: String(flags["directory"] ?? Deno.env.get("TMPDIR") ?? "/tmp"),
     ...(flags["url"] === undefined ? {} : { url: String(flags["url"]) }),
   };
