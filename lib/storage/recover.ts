@@ -48,11 +48,13 @@ export async function recoverCategory(
 
   const chunks: Chunk[] = [];
   const largest = new Map<string, number>();
+  // Before anything is published anew, which would take the name of a temporary file away.
   for (const name of names) {
-    if (name.endsWith(TEMPORARY_SUFFIX)) {
-      disk.remove(`${directory}/${name}`);
-      continue;
-    }
+    if (!name.endsWith(TEMPORARY_SUFFIX)) continue;
+    disk.remove(`${directory}/${name}`);
+    names.delete(name);
+  }
+  for (const name of names) {
     const isIndex = name.endsWith(INDEX_SUFFIX);
     const id = parseChunkName(isIndex ? name.slice(0, -INDEX_SUFFIX.length) : name);
     if (!id) {
