@@ -19,7 +19,7 @@ import { crc32 } from "./crc32.ts";
 import type { DiskFile } from "./disk.ts";
 import type { ByteRange } from "./examine.ts";
 import type { IndexCache, LoadedIndex } from "./index_cache.ts";
-import { DAMAGED, decodeRecord, type IndexRecord, RECORD_BYTES } from "./index_record.ts";
+import { COMMIT, DAMAGED, decodeRecord, type IndexRecord, RECORD_BYTES } from "./index_record.ts";
 import type { OpenFiles } from "./open_files.ts";
 
 const NEWLINE = 10;
@@ -140,12 +140,16 @@ export class ChunkReader {
   /** The damage that begins with the record at `offset`, and where the next message begins that is intact. */
   #damageAt(chunk: Chunk, index: LoadedIndex, file: DiskFile, offset: number): ByteRange & { next: number } {
     let to = offset;
+    let groupBegins = false;
     for (let at = offset; at < chunk.size;) {
-      const { end, length } = recordAt(index, index.firstEndingAfter(at), at);
+      const { end, length, flags } = recordAt(index, index.firstEndingAfter(at), at);
       const good = verify(index, file, this.#scratch, at, end).good === end;
       if (!good) to = end;
+      else if (groupBegins) return { from: offset, to, next: at };
       const newline = good ? this.#scratch.subarray(0, length).indexOf(NEWLINE) : -1;
       if (newline >= 0) return { from: offset, to, next: at + newline + 1 };
+      // A group ends with a message; where a record was lost, nothing says that a group ended.
+      groupBegins = (flags & (COMMIT | DAMAGED)) === COMMIT;
       at = end;
     }
     return { from: offset, to, next: chunk.size };
