@@ -8,9 +8,10 @@
  * @module
  */
 import { checkCategory, checkChunk } from "../protocol/names.ts";
-import { WRITE_TIMEOUT_MS_DEFAULT } from "../protocol/limits.ts";
+import { TAIL_KEEPALIVE_MS, WRITE_TIMEOUT_MS_DEFAULT } from "../protocol/limits.ts";
 import type { ChunkInfo, NodeStatus, WriteResult } from "../protocol/types.ts";
 import { takeCategories, takeChunks, takeStatus, takeWriteResult } from "./answers.ts";
+import { EventParser, type TailPiece } from "./event_parser.ts";
 import type {
   AckOptions,
   CallOptions,
@@ -26,6 +27,8 @@ import { type FetchLike, ForeignAnswer, Transport } from "./transport.ts";
 export const SERVER_DEFAULT = "http://127.0.0.1:8080";
 /** How long an answer may take by default. */
 const TIMEOUT_MS_DEFAULT = 60_000;
+/** Three signs of life that did not come. */
+const SILENCE_MS = 3 * TAIL_KEEPALIVE_MS;
 
 /**
  * Talks to one node.
@@ -279,6 +282,62 @@ export class ChukchaClient {
   }
 
   /**
+   * Follows a category as {@linkcode ChukchaClient.tail} does, in whole messages, each piece with the place to go on at
+   * after a break. It costs the node more than plain lines do, and notices a connection that died silently.
+   *
+   * @param category whose; it may not exist yet
+   * @param options where to start: hand over the `cursor` of the last piece to go on behind it
+   * @returns pieces of whole messages, byte for byte as they were written
+   * @throws TransportError when the connection ends or falls silent: a tail has no end of its own
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { ChukchaClient } from "./mod.ts";
+   *
+   * const events = "id: node-chunk000000000:6\ndata: first\n\n";
+   * const headers = { "content-type": "text/event-stream" };
+   * const client = new ChukchaClient({ fetch: () => Promise.resolve(new Response(events, { headers })) });
+   * for await (const { bytes, cursor } of client.follow("web")) {
+   *   assertEquals(new TextDecoder().decode(bytes), "first\n");
+   *   assertEquals(cursor, "node-chunk000000000:6");
+   *   break;
+   * }
+   * ```
+   */
+  async *follow(category: string, options: TailOptions = {}): AsyncIterable<TailPiece> {
+    const { from, cursor, signal } = options;
+    const silence = new AbortController();
+    const attempt = {
+      action: `tail category "${checkCategory(category)}"`,
+      path: "tail",
+      query: { category, from, cursor },
+      headers: { accept: "text/event-stream" },
+      signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+    };
+    const body = await this.#transport.request(attempt, eventsOf);
+    const reader = body.getReader();
+    const parser = new EventParser();
+    try {
+      for (;;) {
+        const { value, done } = await readBefore(reader, silence);
+        if (done) break;
+        const piece = parser.push(value);
+        if (piece) yield piece;
+      }
+    } catch (cause) {
+      signal?.throwIfAborted();
+      const reason = silence.signal.aborted
+        ? `no sign of life for ${SILENCE_MS} ms`
+        : "the connection broke off";
+      throw this.#transport.failure(attempt, reason, "no", undefined, cause);
+    } finally {
+      await reader.cancel().catch(() => {});
+    }
+    throw this.#transport.failure(attempt, "the server ended the stream", "no");
+  }
+
+  /**
    * Asks a node how it is (`GET /status`).
    *
    * @param options a signal to stop waiting
@@ -337,6 +396,24 @@ function readAttempt(category: string, { chunk, off, maxSize, signal }: ReadOpti
 function bodyOf(response: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
   if (response.body) return response.body as ReadableStream<Uint8Array<ArrayBuffer>>;
   throw new ForeignAnswer("the answer has no body", response.status);
+}
+
+function eventsOf(response: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (response.headers.get("content-type")?.startsWith("text/event-stream")) return bodyOf(response);
+  throw new ForeignAnswer("the answer is not a stream of events", response.status);
+}
+
+/** Reads on; a node that is alive sends something now and then, so that silence is an end as well. */
+async function readBefore<T>(
+  reader: ReadableStreamDefaultReader<T>,
+  silence: AbortController,
+): Promise<ReadableStreamReadResult<T>> {
+  const timer = setTimeout(() => silence.abort(), SILENCE_MS);
+  try {
+    return await reader.read();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Reads an answer to its end, so that its connection is free for the next request. */

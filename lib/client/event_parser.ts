@@ -31,7 +31,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Messages that arrived together. */
 export interface TailPiece {
   /** Whole messages, each with its `\n`. */
-  readonly bytes: Bytes;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** How many. */
   readonly messages: number;
   /** The place behind the last of them: the `cursor` of a tail that is to go on there. */
@@ -71,30 +71,50 @@ function parse(input: Bytes): { consumed: number; piece: TailPiece | undefined }
   const output = new Uint8Array(input.length);
   let length = 0;
   let consumed = 0;
-  let consumedLength = 0;
   let messages = 0;
   let dataLines = 0;
   let id: Bytes | undefined;
-  for (let start = 0, end; (end = input.indexOf(NEWLINE, start)) >= 0; start = end + 1) {
-    if (end === start) {
-      if (dataLines > 0) {
-        output[length++] = NEWLINE;
-        messages++;
-        dataLines = 0;
-      }
-      consumed = end + 1;
-      consumedLength = length;
-    } else if (begins(input, start, DATA)) {
+  let cursor: Bytes | undefined;
+  let bytes: Bytes = output.subarray(0, 0);
+  for (let start = 0, end = input.indexOf(NEWLINE); end >= 0; end = input.indexOf(NEWLINE, start)) {
+    if (begins(input, start, DATA)) {
       if (dataLines++ > 0) output[length++] = RETURN;
       const value = valueOf(input, start + DATA.length, end);
       output.set(value, length);
       length += value.length;
     } else if (begins(input, start, ID)) {
       id = valueOf(input, start + ID.length, end);
+    } else if (end === start) {
+      if (dataLines > 0) {
+        output[length++] = NEWLINE;
+        messages++;
+        cursor = id;
+      }
+      dataLines = 0;
+      bytes = output.subarray(0, length);
+      consumed = end + 1;
     }
+    start = end + 1;
   }
-  // An id behind the last complete event belongs to the next one, and is met again with it.
-  const cursor = messages > 0 ? lastId(input, consumed) ?? id : undefined;
-  if (!cursor) return { consumed, piece: undefined };
-  return { consumed, piece: { bytes: output.subarray(0, consumedLength), messages, cursor: decoder.decode(cursor) } };
+  const piece = messages > 0 ? { bytes, messages, cursor: decoder.decode(cursor) } : undefined;
+  return { consumed, piece };
+}
+
+function begins(input: Bytes, at: number, field: Bytes): boolean {
+  return field.every((byte, i) => input[at + i] === byte);
+}
+
+/** A value without the one space that may stand before it. */
+function valueOf(input: Bytes, start: number, end: number): Bytes {
+  return input.subarray(input[start] === SPACE && start < end ? start + 1 : start, end);
+}
+
+function join(pieces: readonly Bytes[], totalBytes: number): Bytes {
+  const joined = new Uint8Array(totalBytes);
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
 }

@@ -25,6 +25,7 @@ export type {
   WriteBody,
   WriteOptions,
 } from "./options.ts";
+export type { TailPiece } from "./event_parser.ts";
 export type { FetchLike } from "./transport.ts";
 export { isRetryable, TransportError, type TransportFailure } from "./transport_error.ts";
 export {

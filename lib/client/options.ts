@@ -87,6 +87,6 @@ export interface TailOptions extends CallOptions {
    * @default "earliest"
    */
   readonly from?: string | undefined;
-  /** Goes on behind this place, and overrides `from`: the `id` of a server-sent event of an earlier tail. */
+  /** Goes on behind this place, and overrides `from`: the cursor of a piece of `follow`, or the `id` of an event. */
   readonly cursor?: string | undefined;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import { ChukchaError } from "../protocol/errors.ts";
+import { ChukchaError, quote } from "../protocol/errors.ts";
 import { ErrorAnswers, errorResponse } from "./answer.ts";
 import { livez, openapi, readyz, status } from "./health.ts";
 import { ack, listCategories, listChunks, read } from "./read.ts";
@@ -38,7 +38,7 @@ export function createApp(service: Service): Hono {
     app.all(path, (c) => methodNotAllowed(c, methods));
   }
   app.notFound((c) =>
-    errorResponse(new ChukchaError("not_found", `${c.req.path}: no such path; see /openapi.json`))
+    errorResponse(new ChukchaError("not_found", `${quote(c.req.path)}: no such path; see /openapi.json`))
   );
   app.onError((error) => errors.answer(error));
   return app;

@@ -7,6 +7,7 @@ import { accepts } from "@std/http";
 import type { Context } from "hono";
 import { renderStatusPage } from "../console/status_page.ts";
 import { ChukchaError } from "../protocol/errors.ts";
+import { RETRY_AFTER_S } from "../protocol/limits.ts";
 import { errorResponse } from "./answer.ts";
 import { OPENAPI } from "./openapi.ts";
 import { Params } from "./params.ts";
@@ -26,7 +27,10 @@ export function readyz(service: Service, c: Context): Response {
       `[${ok ? "+" : "-"}]${name} ${ok ? "ok" : "failed"}: ${message}`
     );
     lines.push(failed ? "readyz check failed" : "readyz check passed");
-    return new Response(lines.join("\n") + "\n", { status: failed ? 503 : 200 });
+    const text = lines.join("\n") + "\n";
+    return failed
+      ? new Response(text, { status: 503, headers: { "retry-after": String(RETRY_AFTER_S) } })
+      : new Response(text);
   }
   if (!failed) return new Response("ok\n");
   const code = service.draining ? "draining" : "disk_failed";

@@ -10,6 +10,7 @@ import { checkCategory, checkChunk } from "../protocol/names.ts";
 import { Params } from "./params.ts";
 import type { Service } from "./service.ts";
 
+const BYTES = { "content-type": "application/octet-stream" };
 const OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER, default: 0 };
 const SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const MAX_SIZE = { min: 1, max: READ_BYTES_MAX, default: READ_BYTES_DEFAULT };
@@ -21,8 +22,11 @@ export async function read({ store }: Service, c: Context): Promise<Response> {
   const chunk = checkChunk(params.required("chunk"));
   const offset = params.integer("off", OFFSET);
   const { size, body } = await store.read(category, chunk, offset, params.integer("max_size", MAX_SIZE));
-  const headers = { "content-type": "application/octet-stream", "content-length": String(size) };
-  if (c.req.raw.method !== "HEAD") return new Response(body as BodyInit, { headers });
+  const isHead = c.req.raw.method === "HEAD";
+  // The runtime itself says how long a body is that is in memory.
+  if (body instanceof Uint8Array && !isHead) return new Response(body as BufferSource, { headers: BYTES });
+  const headers = { ...BYTES, "content-length": String(size) };
+  if (!isHead) return new Response(body as BodyInit, { headers });
   if (body instanceof ReadableStream) await body.cancel();
   return new Response(null, { headers });
 }

@@ -43,11 +43,12 @@ export function tail(service: Service, c: Context): Response {
   return new Response(asEvents ? eventStream(service, opened) : lineStream(service, opened), { headers });
 }
 
+/** What is given is judged, also where something stronger decides: Last-Event-ID, then the cursor, then from. */
 function startOf(params: Params, lastEventId: string | null): TailStart {
+  const from = parseFrom(params.text("from") ?? "earliest");
   const cursor = params.text("cursor");
-  if (lastEventId) return parseCursor(lastEventId, "Last-Event-ID");
-  if (cursor !== undefined) return parseCursor(cursor, "cursor");
-  return parseFrom(params.text("from") ?? "earliest");
+  const start = cursor === undefined ? from : parseCursor(cursor, "cursor");
+  return lastEventId ? parseCursor(lastEventId, "Last-Event-ID") : start;
 }
 
 function lineStream(service: Service, opened: Tail): ReadableStream<Uint8Array> {

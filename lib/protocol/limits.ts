@@ -29,8 +29,12 @@ export const READ_BYTES_DEFAULT = 4 * MIB;
 export const BATCH_BYTES_CEILING = READ_BYTES_MAX;
 /** Reads up to this size are answered from one buffer, larger ones as a stream. */
 export const READ_WHOLE_BYTES_MAX = 1 * MIB;
-/** Size of one step of a streamed read or tail. */
-export const READ_STEP_BYTES = 1 * MIB;
+/** A tail takes about this much at a time. */
+export const TAIL_STEP_BYTES = 1 * MIB;
+/** Larger reads go by blocks of about this size. */
+export const BLOCK_BYTES = 1 * MIB;
+/** Blocks that were read and verified, kept in memory in all. */
+export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
 
 /** Longest wait that `timeout` of a write may ask for. */
 export const WRITE_TIMEOUT_MS_MAX = 60 * 60_000;

@@ -18,12 +18,13 @@ import type { ChunkInfo, WriteResult } from "../protocol/types.ts";
 import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { AppendQueue, type AppendTarget } from "./append_queue.ts";
 import { Chunk } from "./chunk.ts";
-import { BrokenIndexError, type ChunkRange } from "./chunk_reader.ts";
+import type { ChunkRange } from "./chunk_reader.ts";
 import type { StorageContext } from "./context.ts";
 import { DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
 import { publishFile } from "./publish_file.ts";
 import { mendIndex, type RecoveredCategory } from "./recover.ts";
+import { BrokenIndexError } from "./verify.ts";
 
 /** The chunks of one category. */
 export class Category implements AppendTarget {

@@ -8,7 +8,7 @@
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { READ_BYTES_MAX, READ_STEP_BYTES } from "../protocol/limits.ts";
+import { READ_BYTES_MAX, TAIL_STEP_BYTES } from "../protocol/limits.ts";
 import { chunkName, parseChunkName } from "../protocol/names.ts";
 import { type ChunkPosition, formatCursor, type From } from "../protocol/position.ts";
 import type { Category } from "./category.ts";
@@ -171,7 +171,7 @@ export class Tail {
 async function readSome(category: Category, chunk: Chunk, offset: number): Promise<Uint8Array | undefined> {
   let range: ChunkRange;
   try {
-    range = await category.read(chunk.name, offset, READ_STEP_BYTES);
+    range = await category.read(chunk.name, offset, TAIL_STEP_BYTES);
   } catch (error) {
     if (!(error instanceof ChukchaError)) throw error;
     if (error.code === "chunk_not_found") return undefined;
