@@ -290,16 +290,16 @@ export class Category implements AppendTarget {
     } catch (error) {
       if (!(error instanceof DiskError) || error.kind !== "full") throw error;
       // On a full disk only the chunk itself can make room. Its reader has said that it is done with it; if the
-      // process dies before the second attempt, the chunk is merely missing.
-      this.#removeFiles(chunk);
+      // second attempt fails, the chunk is merely missing, and its index keeps its number from being used again.
+      this.#removeFiles(chunk, [chunk.dataPath]);
       await publish();
     }
   }
 
-  #removeFiles(chunk: Chunk): void {
+  #removeFiles(chunk: Chunk, paths: readonly string[] = [chunk.dataPath, chunk.indexPath]): void {
     chunk.removed = true;
     this.#context.indexes.forget(chunk);
-    for (const path of [chunk.dataPath, chunk.indexPath]) {
+    for (const path of paths) {
       this.#context.files.forget(path);
       try {
         this.#context.disk.remove(path);
