@@ -1,0 +1,28 @@
+/**
+ * All commands, in the order in which the help lists them.
+ *
+ * @module
+ */
+import { ack } from "./ack.ts";
+import { categories } from "./categories.ts";
+import { chunks } from "./chunks.ts";
+import type { Command } from "./command.ts";
+import { read } from "./read.ts";
+import { serve } from "./serve.ts";
+import { status } from "./status.ts";
+import { tail } from "./tail.ts";
+import { version } from "./version.ts";
+import { write } from "./write.ts";
+
+/** The one place to add another. */
+export const COMMANDS: readonly Command[] = [
+  serve,
+  write,
+  read,
+  tail,
+  ack,
+  categories,
+  chunks,
+  status,
+  version,
+];
