@@ -48,6 +48,7 @@ export async function recoverCategory(
 
   const chunks: Chunk[] = [];
   const largest = new Map<string, number>();
+  let listStays: Promise<void> | undefined;
   // Before anything is published anew, which would take the name of a temporary file away.
   for (const name of names) {
     if (!name.endsWith(TEMPORARY_SUFFIX)) continue;
@@ -66,6 +67,9 @@ export async function recoverCategory(
     largest.set(id.instance, Math.max(id.number, largest.get(id.instance) ?? -1));
     const chunk = new Chunk(category, id.instance, id.number, context.clock.monotonic());
     if (acknowledged.has(id.instance, id.number)) {
+      // The list may have been published and not synced when the process died: first make sure that it stays.
+      listStays ??= disk.syncDirectory(directory);
+      await listStays;
       disk.remove(`${directory}/${name}`);
     } else if (!isIndex) {
       await recoverChunk(context, chunk, names.has(name + INDEX_SUFFIX));

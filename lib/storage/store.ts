@@ -71,6 +71,8 @@ export class Store {
     }
     try {
       const identity = await identify(disk, random, options.instance);
+      // The process before may have died between making a name and syncing it: what is found must stay found.
+      await disk.syncDirectory("");
       const files = new OpenFiles(disk, options.openFilesMax);
       const indexes = new IndexCache(files, INDEX_CACHE_BYTES_MAX);
       const guard = new DiskGuard(disk, clock, options.minFreeDiskBytes);
