@@ -28,13 +28,12 @@ export class CrashError extends DiskError {
   }
 }
 
-/** What can be counted and made to fail. Reading is neither. */
+/** What can be counted and made to fail. Reading and closing are neither. */
 export type Operation =
   | "open"
   | "write"
   | "truncate"
   | "sync"
-  | "close"
   | "make directory"
   | "rename"
   | "remove"
@@ -377,7 +376,6 @@ export class MemoryDisk implements Disk {
         if (!open) throw new DiskError("failed", "close", path, new Error("the file is closed"));
         open = false;
         this.openFiles--;
-        if (!this.#dead) this.#operation("close", path);
       },
     };
   }
