@@ -21,6 +21,9 @@ export interface Clock {
   soon(fn: () => void): void;
 }
 
+/** The runtime fires what is asked for later than this at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** The machine's clock. */
 export class SystemClock implements Clock {
   now(): number {
@@ -32,8 +35,13 @@ export class SystemClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): CancelTimer {
-    const id = setTimeout(fn, delayMs);
-    Deno.unrefTimer(id);
+    let id: number;
+    const arm = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, TIMER_MS_MAX);
+      id = setTimeout(() => stepMs < leftMs ? arm(leftMs - stepMs) : fn(), stepMs);
+      Deno.unrefTimer(id);
+    };
+    arm(delayMs);
     return () => clearTimeout(id);
   }
 
