@@ -35,7 +35,7 @@ export class SystemClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): CancelTimer {
-    let id: number;
+    let id: ReturnType<typeof setTimeout>;
     const arm = (leftMs: number): void => {
       const stepMs = Math.min(leftMs, TIMER_MS_MAX);
       id = setTimeout(() => stepMs < leftMs ? arm(leftMs - stepMs) : fn(), stepMs);
