@@ -93,9 +93,13 @@ export class BatchSender {
     const where = this.#options.locate(firstLine);
     return new Failure(
       `${where}: its ${plural(bytes.length - 1, "byte")} are more than the node takes: ${error.message}; ` +
-        `${plural(this.#messages, "message")} before it were written, none from it on`,
+        `${this.#before()}nothing from it on was written`,
       { cause: error },
     );
+  }
+
+  #before(): string {
+    return this.#messages === 0 ? "" : `${plural(this.#messages, "message")} before were written; `;
   }
 
   #givenUp(error: unknown, lines: number, firstLine: number, maybe: boolean): Error {
@@ -104,7 +108,7 @@ export class BatchSender {
       ? `the ${plural(lines, "message")} from ${where} on may have been written`
       : `nothing from ${where} on was written`;
     const what = error instanceof Interrupted ? "interrupted" : explain(error);
-    return new Failure(`${what}; ${plural(this.#messages, "message")} were written before; ${fate}`, {
+    return new Failure(`${what}; ${this.#before()}${fate}`, {
       cause: error,
     });
   }

@@ -6,6 +6,7 @@
 import { ChukchaError } from "../protocol/errors.ts";
 import type { Log } from "../protocol/log.ts";
 import { defaultText, resolveSettings, SETTINGS, type Settings } from "../settings.ts";
+import { WrongDirectoryError } from "../storage/node_file.ts";
 import { type Command, EXIT, Failure, type Flag, type Invocation, UsageError } from "./command.ts";
 
 const CONFIG_FLAG: Flag = {
@@ -102,7 +103,8 @@ async function readConfig(path: string, name: string): Promise<string> {
 
 /** Directories in use and busy ports are for people; a defect keeps its own face. */
 function cannotStart(error: unknown): never {
-  const forPeople = error instanceof Error && (error.constructor === Error || error instanceof ChukchaError);
+  const forPeople = error instanceof WrongDirectoryError || error instanceof ChukchaError ||
+    (error instanceof Error && error.constructor === Error);
   if (!forPeople) throw error;
   throw new Failure(error.message, { cause: error });
 }

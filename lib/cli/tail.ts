@@ -13,6 +13,7 @@ import { parseChunkName } from "../protocol/names.ts";
 import { categoryArgument, connect, SERVER_FLAG } from "./connect.ts";
 import { type Command, EXIT, Interrupted, type Invocation, UsageError } from "./command.ts";
 import { explain } from "./explain.ts";
+import { watchOutput } from "./output_watch.ts";
 import { pauseBefore, sleep } from "./retry.ts";
 
 const NEWLINE = 0x0a;
@@ -53,9 +54,11 @@ async function run({ positionals, flags, env, terminal, signal }: Invocation): P
   checkFrom(from);
   const client = connect({ flags, env });
   const note = (line: string) => terminal.note(`chukcha tail: ${line}`);
+  const output = watchOutput();
+  const either = AbortSignal.any([signal, output.signal]);
   let wanted = count;
   try {
-    for await (const { bytes, messages } of followForEver(client, { category, from, signal, note })) {
+    for await (const { bytes, messages } of followForEver(client, { category, from, signal: either, note })) {
       await terminal.write(messages > wanted ? bytes.subarray(0, endOf(bytes, wanted)) : bytes);
       wanted -= messages;
       if (wanted <= 0) break;
@@ -63,6 +66,8 @@ async function run({ positionals, flags, env, terminal, signal }: Invocation): P
   } catch (error) {
     // Ctrl-C is how a tail is meant to end.
     if (!(error instanceof Interrupted)) throw error;
+  } finally {
+    output.stop();
   }
   return EXIT.ok;
 }
