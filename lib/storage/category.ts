@@ -195,14 +195,21 @@ export class Category implements AppendTarget {
     if (this.#next > CHUNK_NUMBER_MAX) {
       throw new ChukchaError("internal", `write: category ${this.name} has used all chunk numbers`);
     }
-    const chunk = new Chunk(this.name, options.instance, this.#next++, clock.monotonic());
-    files.give(files.create(chunk.indexPath));
+    const chunk = new Chunk(this.name, options.instance, this.#next, clock.monotonic());
+    const made: string[] = [];
     try {
-      files.give(files.create(chunk.dataPath));
+      for (const path of [chunk.indexPath, chunk.dataPath]) {
+        files.give(files.create(path));
+        made.push(path);
+      }
       await disk.syncDirectory(categoryDirectory(this.name));
+      this.#next++;
       return chunk;
     } catch (error) {
-      this.#removeFiles(chunk);
+      // A file that was there already is somebody's: it stays, and has this number. Any other failure may be repeated
+      // for days, at every append: it must not use numbers up.
+      if (error instanceof DiskError && error.kind === "exists") this.#next++;
+      this.#removeFiles(chunk, made);
       throw error;
     }
   }
@@ -248,7 +255,10 @@ export class Category implements AppendTarget {
   /** The chunk is as old as a chunk may become. A group under way still goes into it. */
   async #expire(chunk: Chunk): Promise<void> {
     await this.#queue.drained();
-    if (this.#active === chunk && chunk.size > 0) this.#finish(chunk);
+    if (this.#active !== chunk) return;
+    // Nothing could be appended yet: it may live once more as long.
+    if (chunk.size === 0) this.#context.rotation.add(() => void this.#expire(chunk));
+    else this.#finish(chunk);
   }
 
   // --- acknowledging ---
