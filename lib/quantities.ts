@@ -68,8 +68,8 @@ export function formatSize(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  const digits = unit === 0 || value >= 100 || Number.isInteger(value) ? 0 : 1;
-  return `${value.toFixed(digits)} ${SIZE_UNITS[unit]}`;
+  const digits = value.toFixed(value >= 100 ? 0 : 1).replace(/\.0$/, "");
+  return `${digits} ${SIZE_UNITS[unit]}`;
 }
 
 /** A duration for people, in its two largest units: `1h 5m`, `12s`, `340ms`. */

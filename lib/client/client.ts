@@ -21,7 +21,7 @@ import type {
   WriteBody,
   WriteOptions,
 } from "./options.ts";
-import { type FetchLike, ForeignAnswer, Transport } from "./transport.ts";
+import { type FetchLike, ForeignAnswer, pieces, Transport } from "./transport.ts";
 
 /** Where a node listens by default. */
 export const SERVER_DEFAULT = "http://127.0.0.1:8080";
@@ -273,7 +273,7 @@ export class ChukchaClient {
     };
     const body = await this.#transport.request(attempt, bodyOf);
     try {
-      yield* body;
+      yield* pieces(body);
     } catch (cause) {
       signal?.throwIfAborted();
       throw this.#transport.failure(attempt, "the connection broke off", "no", undefined, cause);

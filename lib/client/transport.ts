@@ -136,7 +136,9 @@ export class ForeignAnswer extends Error {
 
 /** The address of a node as a base to resolve against; throws `invalid_parameter` if it is none. */
 function parseServer(server: string): URL {
-  const url = URL.parse(server.endsWith("/") ? server : `${server}/`);
+  const text = server.endsWith("/") ? server : `${server}/`;
+  // Node 20 has no URL.parse yet.
+  const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && /^https?:$/.test(url.protocol) && url.username === "" && url.search === "") return url;
   throw new ChukchaError(
     "invalid_parameter",
@@ -157,6 +159,20 @@ function initOf({ method = "GET", body, headers = {} }: Attempt, signal: AbortSi
   return init;
 }
 
+/** Pieces of a stream: not every browser can iterate over one. Leaving the loop cancels it. */
+export async function* pieces<T>(stream: ReadableStream<T>): AsyncGenerator<T, void> {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
 /** The beginning of an answer's text; empty if it cannot be read. */
 async function beginningOf(response: Response): Promise<string> {
   const decoder = new TextDecoder();
@@ -164,7 +180,7 @@ async function beginningOf(response: Response): Promise<string> {
   let bytes = 0;
   if (!response.body) return text;
   try {
-    for await (const piece of response.body) {
+    for await (const piece of pieces(response.body)) {
       text += decoder.decode(piece, { stream: true });
       bytes += piece.length;
       if (bytes >= ERROR_BYTES_MAX) break;
