@@ -20,6 +20,7 @@ wrk drives the load (Debian: apt-get install wrk).
   --rounds N        rounds of each server, after one to warm up (3)
   --url URL         measure a node that listens there, instead of starting one per case
   --directory DIR   where data directories are made (the system's for temporary files)
+  --cold            do not ready the file cache's memory before rounds of large writes
   --json, --csv     for programs, instead of the table
   --check           end with an error if a goal is missed
   --list            names of the cases
@@ -34,7 +35,7 @@ function print(text: string): void {
 async function main(args: readonly string[]): Promise<number> {
   const flags = parseArgs(args, {
     string: ["only", "seconds", "rounds", "url", "directory"],
-    boolean: ["json", "csv", "check", "list", "help"],
+    boolean: ["cold", "json", "csv", "check", "list", "help"],
     unknown: (name) => {
       throw new Error(`unknown argument ${name}; --help tells what there is`);
     },
@@ -47,6 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
     seconds: positive("--seconds", flags["seconds"], 2),
     rounds: positive("--rounds", flags["rounds"], 3),
     directory: String(flags["directory"] ?? Deno.env.get("TMPDIR") ?? "/tmp"),
+    cold: flags["cold"] === true,
     ...(flags["url"] === undefined ? {} : { url: String(flags["url"]) }),
   };
   const machine = await thisMachine();
