@@ -39,14 +39,21 @@ export class BlockCache {
   }
 
   /**
-   * The block that the published byte at `offset` lies in; `undefined` if its end is not published yet.
+   * The block that the byte at `offset` lies in; `undefined` if it does not end within the `published` bytes, which
+   * `index` must cover: a chunk may have grown since that was loaded.
    *
    * Throws `ChukchaError` `damaged`, `BrokenIndexError`, `DiskError`.
    */
-  get(chunk: Chunk, index: LoadedIndex, file: DiskFile, offset: number): Block | undefined {
+  get(
+    chunk: Chunk,
+    index: LoadedIndex,
+    file: DiskFile,
+    offset: number,
+    published: number,
+  ): Block | undefined {
     let number = Math.floor(offset / BLOCK_BYTES);
     if (offset < blockStart(index, number)) number--;
-    if ((number + 1) * BLOCK_BYTES > chunk.size) return undefined;
+    if ((number + 1) * BLOCK_BYTES > published) return undefined;
     const key = `${chunk.dataPath}:${number}`;
     const known = this.#blocks.get(key);
     if (known) {

@@ -88,7 +88,7 @@ export class ChunkReader {
   ): ChunkRange | undefined {
     let block: Block | undefined;
     try {
-      block = this.#blocks.get(chunk, index, file, offset);
+      block = this.#blocks.get(chunk, index, file, offset, chunk.size);
     } catch (error) {
       if (error instanceof ChukchaError) return undefined;
       throw error;
@@ -119,7 +119,8 @@ export class ChunkReader {
     for (;;) {
       const { good, covered } = verify(index, file, this.#scratch, at, end);
       const usable = Math.max(0, Math.min(good, end) - at);
-      last = Math.max(last, at + this.#scratch.subarray(0, usable).lastIndexOf(NEWLINE) + 1);
+      const newline = this.#scratch.subarray(0, usable).lastIndexOf(NEWLINE);
+      if (newline >= 0) last = Math.max(last, at + newline + 1);
       if (good < covered || covered >= end) {
         if (last <= offset) throw this.#noMessage(chunk, index, file, offset, good, end);
         return last;
@@ -130,6 +131,7 @@ export class ChunkReader {
 
   /** The range as a stream, read and verified a block ahead of its reader. Gives `open` back when it ends. */
   #stream(chunk: Chunk, index: LoadedIndex, open: OpenFile, range: ByteRange): ReadableStream<Uint8Array> {
+    const published = chunk.size;
     let at = range.from;
     let ended = false;
     const end = (): void => {
@@ -139,8 +141,8 @@ export class ChunkReader {
     return new ReadableStream<Uint8Array>({
       pull: (controller) => {
         try {
-          const block = this.#blocks.get(chunk, index, open.file, at) ??
-            loadBlock(chunk, index, open.file, recordStart(index, at), chunk.size);
+          const block = this.#blocks.get(chunk, index, open.file, at, published) ??
+            loadBlock(chunk, index, open.file, recordStart(index, at), published);
           const to = Math.min(block.start + block.bytes.length, range.to);
           controller.enqueue(block.bytes.subarray(at - block.start, to - block.start));
           at = to;
