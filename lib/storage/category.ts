@@ -38,6 +38,8 @@ export class Category implements AppendTarget {
   #active: Chunk | undefined;
   #next: number;
   #directoryMade: boolean;
+  /** Chunks whose index is being made anew. */
+  readonly #mending = new Map<Chunk, Promise<void>>();
   /** Acknowledgements go one at a time. */
   #acknowledging: Promise<unknown> = Promise.resolve();
 
@@ -328,7 +330,6 @@ export class Category implements AppendTarget {
 
   /** A record of the index is broken. That of a complete chunk is made anew from the others and the data. */
   async #readMended(chunk: Chunk, offset: number, sizeMax: number): Promise<ChunkRange> {
-    const { disk, files, indexes, log, reader } = this.#context;
     const broken = () =>
       this.#noteDamage(
         chunk,
@@ -336,15 +337,30 @@ export class Category implements AppendTarget {
       );
     if (!chunk.complete || !chunk.sealed) throw broken();
     try {
-      await mendIndex({ disk, log }, chunk);
-      files.forget(chunk.indexPath);
-      indexes.forget(chunk);
-      log.warn("mended a damaged index", { chunk: chunk.dataPath });
-      return reader.read(chunk, offset, sizeMax);
+      await this.#mend(chunk);
+      return this.#context.reader.read(chunk, offset, sizeMax);
     } catch (error) {
       if (error instanceof BrokenIndexError) throw broken();
       throw this.#noteDamage(chunk, toChukchaError(error, `read ${chunk.name}`));
     }
+  }
+
+  /** Once, however many readers wait for it. */
+  #mend(chunk: Chunk): Promise<void> {
+    const { disk, files, indexes, log } = this.#context;
+    const mend = async (): Promise<void> => {
+      try {
+        await mendIndex({ disk, log }, chunk);
+        files.forget(chunk.indexPath);
+        indexes.forget(chunk);
+        log.warn("mended a damaged index", { chunk: chunk.dataPath });
+      } finally {
+        this.#mending.delete(chunk);
+      }
+    };
+    const pending = this.#mending.get(chunk) ?? mend();
+    this.#mending.set(chunk, pending);
+    return pending;
   }
 
   #noteDamage(chunk: Chunk, error: ChukchaError): ChukchaError {

@@ -134,27 +134,33 @@ export async function mendIndex(context: Pick<RecoveryContext, "disk" | "log">, 
   const builder = new IndexBuilder();
   builder.begin(chunk.size, chunk.rolling, chunk.timeMs);
   const end = builder.complete();
-  const found = readFile(context.disk, chunk.indexPath) ?? new Uint8Array();
+  const left = readFile(context.disk, chunk.indexPath) ?? new Uint8Array();
   const index = new Uint8Array(chunk.indexSize);
-  index.set(found.subarray(0, index.length));
+  index.set(left.subarray(0, index.length));
   index.set(end, index.length - end.length);
-  await examineAndCut(context, chunk, context.disk.sizeOf(chunk.dataPath) ?? 0, index);
+  const found = examineFile(context.disk, chunk, context.disk.sizeOf(chunk.dataPath) ?? 0, index);
+  await publishFile(context.disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, found.index);
+  apply(context.log, chunk, found);
 }
 
-/** Examines a chunk's files and makes them agree with the result. */
-async function examineAndCut(
-  { disk, log }: Pick<RecoveryContext, "disk" | "log">,
+function examineFile(
+  disk: RecoveryContext["disk"],
   chunk: Chunk,
   dataSize: number,
-  indexBytes: Uint8Array = readFile(disk, chunk.indexPath) ?? new Uint8Array(),
-): Promise<void> {
+  index: Uint8Array,
+): Examined {
   const data = disk.open(chunk.dataPath, {});
-  let found: Examined;
   try {
-    found = examine(indexBytes, pieceReader(data, dataSize));
+    return examine(index, pieceReader(data, dataSize));
   } finally {
     data.close();
   }
+}
+
+/** Examines a chunk's files and makes them agree with the result. */
+async function examineAndCut({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: number): Promise<void> {
+  const indexBytes = readFile(disk, chunk.indexPath) ?? new Uint8Array();
+  const found = examineFile(disk, chunk, dataSize, indexBytes);
   if (found.rewritten) {
     await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, found.index);
   } else if (found.index.length < indexBytes.length) {
@@ -168,6 +174,11 @@ async function examineAndCut(
       left: found.size,
     });
   }
+  apply(log, chunk, found);
+}
+
+/** Takes what was found for what is known of the chunk. */
+function apply(log: RecoveryContext["log"], chunk: Chunk, found: Examined): void {
   chunk.size = found.size;
   chunk.indexSize = found.index.length;
   chunk.rolling = found.rolling;
