@@ -52,6 +52,11 @@ export const GROUP_BYTES_MAX = 4 * MIB;
 /** Bytes that wait in the append queue of one category; above, writes are answered 503. */
 export const APPEND_QUEUE_BYTES_MAX = 64 * MIB;
 
+/** A complete chunk is synced in the background after this time. */
+export const SEAL_DELAY_MS = 10_000;
+/** Bytes of complete chunks that wait for that; above, they are synced at once. A start examines a GiB in about 0.5 s. */
+export const UNSEALED_BYTES_MAX = 2 * 1024 * MIB;
+
 /** Bytes of request bodies, declared or received, that are not yet stored; above, writes are answered 503. */
 export const BODY_BYTES_IN_FLIGHT_MAX = 256 * MIB;
 /** Bodies up to this declared size are taken by one call; larger ones are copied into one buffer as they arrive. */

@@ -1,6 +1,10 @@
 /**
  * Finishes complete chunks in the background: syncs them, then writes the record that says so.
  *
+ * Not at once: the kernel writes dirty pages out by itself, and a chunk that is acknowledged meanwhile need not reach the
+ * device at all. A chunk waits for some seconds, and fewer where more bytes wait than a start could examine in about a
+ * second: that bounds what an unclean start has to read.
+ *
  * A sealed chunk needs no look at the next start, and a crash after it cannot shorten it. One that could not be sealed
  * (power cut, full disk) is examined at the next start, which costs time and nothing else.
  *
@@ -9,8 +13,10 @@
  *
  * @module
  */
+import { SEAL_DELAY_MS, UNSEALED_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import type { Chunk } from "./chunk.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
 import { DiskError } from "./disk.ts";
 import type { DiskGuard } from "./disk_guard.ts";
 import { IndexBuilder } from "./index_builder.ts";
@@ -25,30 +31,59 @@ export class Sealer {
   readonly #files: OpenFiles;
   readonly #guard: DiskGuard;
   readonly #log: Log;
-  readonly #queue: Chunk[] = [];
+  readonly #clock: Clock;
+  /** In the order in which they are due. */
+  #queue: { readonly chunk: Chunk; readonly dueMs: number }[] = [];
+  #bytes = 0;
+  #hurry = false;
   #running = 0;
+  #cancelTimer: CancelTimer | undefined;
   #idle: (() => void)[] = [];
 
-  constructor(files: OpenFiles, guard: DiskGuard, log: Log) {
+  constructor(files: OpenFiles, guard: DiskGuard, clock: Clock, log: Log) {
     this.#files = files;
     this.#guard = guard;
+    this.#clock = clock;
     this.#log = log;
   }
 
   /** Queues a complete chunk. */
   add(chunk: Chunk): void {
-    this.#queue.push(chunk);
-    if (this.#running < CONCURRENCY) void this.#work();
+    this.#queue.push({ chunk, dueMs: this.#clock.monotonic() + SEAL_DELAY_MS });
+    this.#bytes += chunk.size;
+    this.#start();
   }
 
-  /** Resolves when nothing is queued or under way. */
-  drained(): Promise<void> {
-    return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  /** Seals all that is queued without waiting any longer; resolves when it is done. */
+  flush(): Promise<void> {
+    this.#hurry = true;
+    const done = new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#start();
+    this.#rest();
+    return done;
+  }
+
+  /** Starts what is due, and the timer for what is not. */
+  #start(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    while (this.#running < CONCURRENCY && this.#nextIsDue()) void this.#work();
+    const next = this.#queue[0];
+    if (!next || this.#running > 0) return;
+    this.#cancelTimer = this.#clock.after(next.dueMs - this.#clock.monotonic(), () => this.#start());
+  }
+
+  #nextIsDue(): boolean {
+    const next = this.#queue[0];
+    return next !== undefined &&
+      (this.#hurry || this.#bytes > UNSEALED_BYTES_MAX || next.dueMs <= this.#clock.monotonic());
   }
 
   async #work(): Promise<void> {
     this.#running++;
-    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift()) {
+    while (this.#nextIsDue()) {
+      const { chunk } = this.#queue.shift()!;
+      this.#bytes -= chunk.size;
       try {
         await this.#seal(chunk);
       } catch (error) {
@@ -56,7 +91,15 @@ export class Sealer {
       }
     }
     this.#running--;
-    if (this.#running === 0) this.#idle.splice(0).forEach((resolve) => resolve());
+    if (this.#running === 0) this.#rest();
+  }
+
+  /** Nothing is under way: tells whoever waits, or arms the timer. */
+  #rest(): void {
+    if (this.#running > 0) return;
+    if (this.#queue.length > 0) return this.#start();
+    this.#hurry = false;
+    this.#idle.splice(0).forEach((resolve) => resolve());
   }
 
   async #seal(chunk: Chunk): Promise<void> {

@@ -93,7 +93,7 @@ export class Store {
               error: error instanceof Error ? error.message : String(error),
             }),
         ),
-        sealer: new Sealer(files, guard, log),
+        sealer: new Sealer(files, guard, clock, log),
         rotation: new RotationTimer(clock, options.rotateIntervalMs),
         watchers: new Watchers(),
       };
@@ -199,7 +199,7 @@ export class Store {
     this.#closing = true;
     this.#context.rotation.close();
     await Promise.all([...this.#categories.values()].map((category) => category.close()));
-    await this.#context.sealer.drained();
+    await this.#context.sealer.flush();
     this.#context.files.close();
     this.#lock.release();
   }

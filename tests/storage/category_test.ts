@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { SEAL_DELAY_MS } from "../../lib/protocol/limits.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import { parseCategoryDirectory } from "../../lib/protocol/names.ts";
@@ -45,6 +46,8 @@ Deno.test("Category: a chunk that is old enough is completed by the next append,
   clock.advance(1000);
   await settle();
   assertEquals(store.listChunks("c").map(({ complete }) => complete), [true, true]);
+  clock.advance(SEAL_DELAY_MS);
+  await settle();
   assertEquals(clock.timerCount, 0);
   await store.close();
 });
@@ -167,9 +170,11 @@ Deno.test("acknowledge: a number is never used again, also if all chunks are gon
 });
 
 Deno.test("acknowledge: several at once are all kept", async () => {
-  const { store, disk } = await openNew({ chunkBytesMax: 4 });
+  const { store, disk, clock } = await openNew({ chunkBytesMax: 4 });
   for (let i = 0; i < 6; i++) await store.append("c", bytes("one\n"), false);
   await Promise.all([0, 2, 4, 1].map((number) => store.acknowledge("c", CHUNK(number), 4)));
+  clock.advance(SEAL_DELAY_MS);
+  await settle();
   assertEquals(store.listChunks("c").map(({ name }) => name), [CHUNK(3), CHUNK(5)]);
   const again = await openOn(disk.crash());
   assertEquals(again.store.listChunks("c").map(({ name }) => name), [CHUNK(3)]);
