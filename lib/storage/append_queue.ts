@@ -153,7 +153,7 @@ export class AppendQueue {
       this.#publish(chunk, group, written);
       return undefined;
     }
-    return Promise.all([data.file.sync(), index.file.sync()]).then(
+    return allSynced([data, index]).then(
       () => this.#publish(chunk, group, written),
       (error) => {
         chunk.poisoned = true;
@@ -227,6 +227,12 @@ function writeData(data: OpenFile, group: readonly Waiting[], offset: number): n
   }
   flush();
   return end;
+}
+
+/** Syncs both, and waits for both even if one fails: none may be closed while the other side of the call still uses it. */
+async function allSynced(files: readonly OpenFile[]): Promise<void> {
+  const ended = await Promise.allSettled(files.map(({ file }) => file.sync()));
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
 }
 
 /**

@@ -16,7 +16,8 @@ import { publishFile } from "./publish_file.ts";
 
 /** Room is asked for again after this many bytes. */
 const CHECK_BYTES = 16 * MIB;
-const PROBE_FILE = "probe";
+/** No category has a name that begins with a dot. */
+const PROBE_FILE = ".probe";
 
 /** Watches one data directory's file system. */
 export class DiskGuard {
@@ -28,6 +29,7 @@ export class DiskGuard {
   #freeBytes = Infinity;
   #suspect: string | undefined;
   #refused: string | undefined;
+  #probing: Promise<void> | undefined;
 
   constructor(disk: Disk, clock: Clock, minFreeBytes: number) {
     this.#disk = disk;
@@ -69,6 +71,12 @@ export class DiskGuard {
   /** Resolves if the disk may be trusted with a new chunk; rejects with `DiskError` otherwise. */
   async prove(): Promise<void> {
     if (this.#suspect === undefined) return;
+    // One probe for all who ask: there is one file for it.
+    this.#probing ??= this.#probe().finally(() => this.#probing = undefined);
+    await this.#probing;
+  }
+
+  async #probe(): Promise<void> {
     await publishFile(this.#disk, "", PROBE_FILE, new TextEncoder().encode("chukcha\n"));
     this.#disk.remove(PROBE_FILE);
     this.#suspect = undefined;
