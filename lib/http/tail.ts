@@ -52,27 +52,33 @@ function startOf(params: Params, lastEventId: string | null): TailStart {
 }
 
 function lineStream(service: Service, opened: Tail): ReadableStream<Uint8Array> {
-  return stream(service, opened, (piece) => piece.bytes);
+  return stream(service, opened, (piece) => [piece.bytes]);
 }
 
 function eventStream(service: Service, opened: Tail): ReadableStream<Uint8Array> {
   return stream(service, opened, (piece) => toEvents(opened, piece), KEEPALIVE);
 }
 
-/** Pieces of a tail as they are asked for, and `keepalive` at once and whenever nothing came for a while. */
+/**
+ * Pieces of a tail as they are asked for, each in one or more parts, and `keepalive` at once and whenever nothing came
+ * for a while.
+ */
 function stream(
   service: Service,
   opened: Tail,
-  encode: (piece: TailPiece) => Uint8Array,
+  encode: (piece: TailPiece) => Iterable<Uint8Array>,
   keepalive?: Uint8Array,
 ): ReadableStream<Uint8Array> {
   let cancelled = false;
+  let parts: Iterator<Uint8Array, unknown> = [].values();
   let stopTimer = (): void => {};
   return new ReadableStream<Uint8Array>({
     start(controller) {
       if (keepalive) controller.enqueue(keepalive);
     },
     async pull(controller) {
+      const part = parts.next();
+      if (!part.done) return controller.enqueue(part.value);
       const enqueueLater = (): void => {
         if (!keepalive) return;
         stopTimer = service.clock.after(TAIL_KEEPALIVE_MS, () => {
@@ -83,8 +89,11 @@ function stream(
       enqueueLater();
       try {
         const piece = await opened.next();
-        if (piece) controller.enqueue(encode(piece));
-        else if (!cancelled) controller.close();
+        if (cancelled) return;
+        if (!piece) return controller.close();
+        parts = encode(piece)[Symbol.iterator]();
+        const first = parts.next();
+        if (!first.done) controller.enqueue(first.value);
       } catch (error) {
         // The status was sent long ago: cutting the stream off is the only way left to say that something is wrong.
         service.tails.close(opened);
