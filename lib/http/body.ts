@@ -16,6 +16,7 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import { BODY_ENCODED_SLACK_BYTES, BODY_TIMEOUT_MS, BODY_WHOLE_BYTES_MAX, KIB } from "../protocol/limits.ts";
+import { uninitialised } from "../storage/uninitialised.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { decodeContent, type Encoding, parseContentEncoding } from "./content_encoding.ts";
 
@@ -151,7 +152,7 @@ class GrowingBuffer {
     const capacity = Math.min(Math.max(needed, 2 * this.capacity, KIB), this.capacityMax);
     this.budget.take(capacity);
     this.budget.give(this.capacity);
-    const grown = new Uint8Array(capacity);
+    const grown = uninitialised(capacity);
     grown.set(this.bytes());
     this.#buffer = grown;
   }
