@@ -81,7 +81,6 @@ export class IndexCache {
   /** The index of `chunk`, at least as far as it is published now. Throws `DiskError`. */
   get(chunk: Chunk): LoadedIndex {
     const index = this.#loaded.get(chunk.indexPath) ?? new LoadedIndex();
-    this.#loaded.delete(chunk.indexPath);
     const before = index.capacity;
     if (index.bytes.length < chunk.indexSize) {
       const open = this.#files.take(chunk.indexPath);
@@ -91,6 +90,7 @@ export class IndexCache {
         this.#files.give(open);
       }
     }
+    this.#loaded.delete(chunk.indexPath);
     this.#loaded.set(chunk.indexPath, index);
     this.#bytes += index.capacity - before;
     this.#evict(chunk.indexPath);

@@ -60,7 +60,10 @@ export class OpenFiles {
   give(open: OpenFile): void {
     const entry = open as Entry;
     entry.users--;
-    if (entry.users === 0 && entry.forgotten) entry.file.close();
+    if (entry.users > 0) return;
+    if (entry.forgotten) entry.file.close();
+    // More were in use at once than may be open: this one is over the bound.
+    else if (this.#entries.size > this.#max) this.forget(entry.path);
   }
 
   /** Says that the file at `path` was removed or replaced: the next `take` opens what is there then. */
