@@ -20,7 +20,9 @@ Deno.test("EventParser gives back the bytes that the node made events of, in pie
       const bytes = new Uint8Array(messages.flatMap((message) => [...message, NEWLINE]));
       const piece = { chunk: "a-chunk000000000", offset: 5, bytes };
       const events = toEvents({ cursor: ({ chunk, offset }) => `${chunk}:${offset}` }, piece);
-      const stream = new Uint8Array([...new TextEncoder().encode(":\n\n"), ...events]);
+      const stream = Uint8Array.from(
+        [...events].reduce((all, part) => [...all, ...part], [58, NEWLINE, NEWLINE]),
+      );
       const parser = new EventParser();
       const got: number[] = [];
       let count = 0;
