@@ -23,7 +23,7 @@ import type { Clock } from "./clock.ts";
 import { DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
-import type { OpenFile, OpenFiles } from "./open_files.ts";
+import { type OpenFile, type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
 
 /** Batches smaller than this are copied together into one write; larger ones are written from where they are. */
@@ -153,7 +153,7 @@ export class AppendQueue {
       this.#publish(chunk, group, written);
       return undefined;
     }
-    return allSynced([data, index]).then(
+    return syncAll([data, index]).then(
       () => this.#publish(chunk, group, written),
       (error) => {
         chunk.poisoned = true;
@@ -227,12 +227,6 @@ function writeData(data: OpenFile, group: readonly Waiting[], offset: number): n
   }
   flush();
   return end;
-}
-
-/** Syncs both, and waits for both even if one fails: none may be closed while the other side of the call still uses it. */
-async function allSynced(files: readonly OpenFile[]): Promise<void> {
-  const ended = await Promise.allSettled(files.map(({ file }) => file.sync()));
-  for (const one of ended) if (one.status === "rejected") throw one.reason;
 }
 
 /**

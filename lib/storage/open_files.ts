@@ -106,3 +106,9 @@ export class OpenFiles {
     }
   }
 }
+
+/** Syncs all of them, and waits for all even if one fails: none may be closed while it is still being synced. */
+export async function syncAll(files: readonly OpenFile[]): Promise<void> {
+  const ended = await Promise.allSettled(files.map(({ file }) => file.sync()));
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
+}

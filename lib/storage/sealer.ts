@@ -20,7 +20,7 @@ import type { CancelTimer, Clock } from "./clock.ts";
 import { DiskError } from "./disk.ts";
 import type { DiskGuard } from "./disk_guard.ts";
 import { IndexBuilder } from "./index_builder.ts";
-import type { OpenFiles } from "./open_files.ts";
+import { type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
 
 /** Chunks that are being sealed at once. */
@@ -109,7 +109,7 @@ export class Sealer {
       const index = this.#files.take(chunk.indexPath);
       try {
         // 1. every byte and record on the device
-        await Promise.all([data.file.sync(), index.file.sync()]);
+        await syncAll([data, index]);
         // 2. the record that says so
         const builder = new IndexBuilder();
         builder.begin(chunk.size, chunk.rolling, chunk.timeMs);

@@ -207,6 +207,7 @@ export class Store {
   async #recover(): Promise<void> {
     const { disk, log, sealer, clock } = this.#context;
     const startMs = clock.monotonic();
+    const unsealed: Chunk[] = [];
     for (const { name, isDirectory } of disk.list("")) {
       const category = isDirectory ? parseCategoryDirectory(name) : undefined;
       if (category === undefined) {
@@ -216,7 +217,7 @@ export class Store {
       try {
         const found = await recoverCategory(this.#context, category);
         this.#categories.set(category, new Category(category, this.#context, found));
-        found.chunks.filter((chunk) => !chunk.sealed).forEach((chunk) => sealer.add(chunk));
+        unsealed.push(...found.chunks.filter((chunk) => !chunk.sealed));
       } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
         throw new WrongDirectoryError(
@@ -228,6 +229,8 @@ export class Store {
         );
       }
     }
+    // Not before: a start that is refused leaves nothing running.
+    unsealed.forEach((chunk) => sealer.add(chunk));
     const { categories, chunks, bytes } = this.totals();
     log.info("recovered", { categories, chunks, bytes, ms: Math.round(clock.monotonic() - startMs) });
   }
