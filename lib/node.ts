@@ -9,6 +9,7 @@
 import type { Hono } from "hono";
 import { createApp } from "./http/app.ts";
 import { ErrorAnswers } from "./http/answer.ts";
+import { ArrivingBodies } from "./http/arriving.ts";
 import { BodyBudget } from "./http/body_budget.ts";
 import { OpenTails } from "./http/open_tails.ts";
 import type { Service } from "./http/service.ts";
@@ -27,8 +28,11 @@ import { VERSION } from "./version.ts";
 export interface BuiltNode {
   readonly app: Hono;
   readonly store: Store;
-  /** From now on: no new writes, no new tails; those that are open end. */
-  drain(): void;
+  /**
+   * From now on: no new writes, no new tails; those that are open end. Resolves when every body that was on its way
+   * has arrived.
+   */
+  drain(): Promise<void>;
 }
 
 /** A node that is being served. */
@@ -61,6 +65,7 @@ export async function buildNode(settings: Settings, seams: StoreSeams): Promise<
     clock,
     log,
     budget: new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX),
+    arriving: new ArrivingBodies(),
     tails: new OpenTails(TAILS_MAX),
     messageBytesMax: settings.maxMessageSize,
     batchBytesMax: settings.maxBatchSize,
@@ -78,6 +83,7 @@ export async function buildNode(settings: Settings, seams: StoreSeams): Promise<
     drain() {
       draining = true;
       service.tails.closeAll();
+      return service.arriving.none();
     },
   };
 }
@@ -119,13 +125,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   keepServing();
 
   const stop = async (): Promise<void> => {
-    node.drain();
-    await withDeadline(
-      server.shutdown(),
-      clock,
-      SHUTDOWN_MS,
-      () => log.warn("requests were still under way at the end of the shutdown time", { ms: SHUTDOWN_MS }),
-    );
+    const late = (what: string) => (): void =>
+      log.warn(`${what} at the end of their part of the shutdown time`, { ms: SHUTDOWN_MS / 2 });
+    // In this order: the runtime's shutdown cuts off bodies that are still arriving.
+    await withDeadline(node.drain(), clock, SHUTDOWN_MS / 2, late("bodies were still arriving"));
+    await withDeadline(server.shutdown(), clock, SHUTDOWN_MS / 2, late("requests were still under way"));
     await node.store.close();
     finished.resolve();
   };

@@ -7,6 +7,7 @@ import type { Log } from "../protocol/log.ts";
 import type { HealthCheck, NodeStatus } from "../protocol/types.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { Store } from "../storage/store.ts";
+import type { ArrivingBodies } from "./arriving.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import type { OpenTails } from "./open_tails.ts";
 
@@ -16,6 +17,7 @@ export interface Service {
   readonly clock: Clock;
   readonly log: Log;
   readonly budget: BodyBudget;
+  readonly arriving: ArrivingBodies;
   readonly tails: OpenTails;
   /** Longest message, without its `\n`. */
   readonly messageBytesMax: number;

@@ -29,11 +29,11 @@ export async function write(service: Service, c: Context): Promise<Response> {
   const sync = params.flag("sync_each_write", service.syncEachWrite);
   const timeoutMs = params.integer("timeout", TIMEOUT_MS) || WRITE_TIMEOUT_MS_DEFAULT;
   checkReplicas(params.integer("min_sync_replicas", REPLICAS), service.peerCount);
-  if (service.draining) {
-    throw new ChukchaError("draining", "write: this node is shutting down; retry on another");
-  }
+  if (service.draining) throw draining();
 
-  const body = await takeBody(request, service);
+  const body = await service.arriving.track(takeBody(request, service)).catch((error) => {
+    throw service.draining && isCutOff(error) ? draining(error) : error;
+  });
   let stored: Promise<WriteResult>;
   try {
     const batch = toBatch(body, isJsonType(request.headers.get("content-type")), service);
@@ -51,6 +51,15 @@ export async function write(service: Service, c: Context): Promise<Response> {
   }
   const released = stored.finally(() => body.release());
   return Response.json(await within(service.clock, released, timeoutMs));
+}
+
+function draining(cause?: unknown): ChukchaError {
+  return new ChukchaError("draining", "write: this node is shutting down; retry on another", { cause });
+}
+
+/** Whether a body ended early. While the node shuts down that is its own doing, and not to be answered with a 400. */
+function isCutOff(error: unknown): boolean {
+  return error instanceof ChukchaError && error.code === "invalid_body";
 }
 
 function checkReplicas(replicas: number, peers: number): void {

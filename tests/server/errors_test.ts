@@ -537,7 +537,7 @@ Deno.test("503 damaged: bytes that rotted are never served, and intact ones are"
 
 Deno.test("503 draining: no new writes and tails, reads and acknowledgements go on", async () => {
   await using node = await startFilledNode();
-  node.built.drain();
+  await node.built.drain();
   const says = ["shutting down"];
   for (const method of ["POST", "PUT"]) {
     const request = () => node.fetch("/write?category=web", { method, body: "x\n" });

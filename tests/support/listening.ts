@@ -16,6 +16,8 @@ export interface Listening extends AsyncDisposable {
   readonly url: string;
   /** What it has printed so far, both streams, cut after a bound. */
   output(): string;
+  /** Resolves with the exit code once it has ended. */
+  readonly ended: Promise<number>;
   /** Sends SIGTERM and waits for the end; returns the exit code. */
   stop(): Promise<number>;
 }
@@ -37,15 +39,16 @@ export async function startListening(
     throw new Error(`${line} did not say where it listens:\n${output.text}`, { cause });
   });
   ended.catch(() => {});
-  const stop = async (): Promise<number> => {
+  const exited = Promise.all([child.status, drained]).then(([{ code }]) => code);
+  const stop = (): Promise<number> => {
     kill(child, "SIGTERM");
-    const [{ code }] = await Promise.all([child.status, drained]);
-    return code;
+    return exited;
   };
   return {
     pid: child.pid,
     url,
     output: () => output.text,
+    ended: exited,
     stop,
     [Symbol.asyncDispose]: async () => void await stop(),
   };

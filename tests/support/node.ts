@@ -107,7 +107,7 @@ export class LocalNode extends NodeUnderTest implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.built.drain();
+    void this.built.drain();
     await this.server.shutdown();
     await this.built.store.close();
     await Deno.remove(this.dataDir, { recursive: true });
@@ -164,7 +164,13 @@ export class ChildNode extends NodeUnderTest implements AsyncDisposable {
   /** Sends SIGKILL, and waits for the end. */
   async kill(): Promise<void> {
     this.signal("SIGKILL");
-    await this.stop();
+    await this.ended();
+  }
+
+  /** Waits for its end, without sending it anything; returns the exit code. */
+  ended(): Promise<number> {
+    this.#ended = true;
+    return this.process.ended;
   }
 
   /** Sends SIGTERM if it still runs, and waits for the end; returns the exit code. */
