@@ -27,6 +27,8 @@ import { IndexBuilder } from "./index_builder.ts";
 import { COMMIT, COMPLETE, DAMAGED, decodeRecord, encodeRecord, RECORD_BYTES } from "./index_record.ts";
 import type { IndexRecord } from "./index_record.ts";
 
+const NEWLINE = 10;
+
 /** A part of a chunk, in bytes. */
 export interface ByteRange {
   readonly from: number;
@@ -59,6 +61,10 @@ interface Verdict {
   /** Where its bytes begin. */
   readonly start: number;
   readonly dataGood: boolean;
+  /** Records were lost between the one before and this one. */
+  readonly gap: ByteRange | undefined;
+  /** `rolling` says that the bytes in the gap, if there is one, are good. */
+  readonly gapGood: boolean;
 }
 
 /**
@@ -76,9 +82,10 @@ export function examine(index: Uint8Array, read: ReadPiece): Examined {
   const damaged: ByteRange[] = [];
   let end = 0;
   let rolling = 0;
-  for (const { record, start, dataGood } of verdicts.slice(0, last + 1)) {
-    if (start > end) {
-      fillGap(out, damaged, read, { from: end, to: start }, rolling, record);
+  for (const { record, start, dataGood, gap, gapGood } of verdicts.slice(0, last + 1)) {
+    if (gap) {
+      fillGap(out, read, gap, rolling, record.timeMs, gapGood);
+      if (!gapGood) damaged.push(gap);
     }
     if (!dataGood) damaged.push({ from: start, to: record.end });
     out.push(record);
@@ -101,6 +108,7 @@ export function examine(index: Uint8Array, read: ReadPiece): Examined {
 function judge(index: Uint8Array, read: ReadPiece): Verdict[] {
   const verdicts: Verdict[] = [];
   let end = 0;
+  let rolling = 0;
   for (let at = 0; at + RECORD_BYTES <= index.length; at += RECORD_BYTES) {
     const record = decodeRecord(index, at);
     if (!record) continue;
@@ -108,8 +116,11 @@ function judge(index: Uint8Array, read: ReadPiece): Verdict[] {
     if (start < end || record.length > INDEX_SEGMENT_BYTES_MAX) continue;
     const piece = record.length === 0 ? new Uint8Array() : read(start, record.length);
     const dataGood = piece !== undefined && (record.flags & DAMAGED) === 0 && crc32(piece) === record.crc;
-    verdicts.push({ record, start, dataGood });
+    const gap = start > end ? { from: end, to: start } : undefined;
+    const gapGood = gap === undefined || vouchesFor(record, read, gap, rolling);
+    verdicts.push({ record, start, dataGood, gap, gapGood });
     end = record.end;
+    rolling = record.rolling;
   }
   return verdicts;
 }
@@ -121,10 +132,8 @@ function judge(index: Uint8Array, read: ReadPiece): Verdict[] {
 function lastCommitted(verdicts: readonly Verdict[]): number {
   let last = -1;
   let groupGood = true;
-  let end = 0;
-  verdicts.forEach(({ record, start, dataGood }, i) => {
-    groupGood &&= dataGood && start === end;
-    end = record.end;
+  verdicts.forEach(({ record, dataGood, gapGood }, i) => {
+    groupGood &&= dataGood && gapGood;
     if ((record.flags & COMMIT) === 0) return;
     if (groupGood || (record.flags & COMPLETE) !== 0) last = i;
     groupGood = true;
@@ -132,39 +141,46 @@ function lastCommitted(verdicts: readonly Verdict[]): number {
   return last;
 }
 
-/** Makes records for bytes whose own were lost, good or damaged as the next record's `rolling` tells. */
+/** Whether the bytes in the gap before a record, and its own, are those that its `rolling` was taken from. */
+function vouchesFor(record: IndexRecord, read: ReadPiece, gap: ByteRange, rollingBefore: number): boolean {
+  let rolling = rollingBefore;
+  for (const { offset, length } of pieces({ from: gap.from, to: record.end })) {
+    const piece = read(offset, length);
+    if (!piece) return false;
+    rolling = crc32(piece, rolling);
+  }
+  return rolling === record.rolling;
+}
+
+/** Makes records for bytes whose own were lost. */
 function fillGap(
   out: RecordList,
-  damaged: ByteRange[],
   read: ReadPiece,
   gap: ByteRange,
   rollingBefore: number,
-  next: IndexRecord,
+  timeMs: number,
+  good: boolean,
 ): void {
   const builder = new IndexBuilder();
-  builder.begin(gap.from, rollingBefore, next.timeMs);
-  let whole = true;
+  builder.begin(gap.from, rollingBefore, timeMs);
   for (const { offset, length } of pieces(gap)) {
-    const piece = read(offset, length);
-    if (piece) builder.add(piece);
-    else whole = false;
+    if (good) builder.add(read(offset, length)!);
+    else {out.push({
+        end: offset + length,
+        flags: COMMIT | DAMAGED,
+        length,
+        timeMs,
+        crc: 0,
+        rolling: rollingBefore,
+      });}
   }
+  if (!good) return;
+  // It may end inside of a group; where it ends with a message, that is as good as the end of one.
+  const endsGroup = read(gap.to - 1, 1)?.[0] === NEWLINE;
   const made = builder.commit();
-  const nextPiece = next.length === 0 ? new Uint8Array() : read(next.end - next.length, next.length);
-  if (whole && nextPiece && crc32(nextPiece, builder.rolling) === next.rolling) {
-    for (let at = 0; at < made.length; at += RECORD_BYTES) out.push(decodeRecord(made, at)!);
-    return;
-  }
-  damaged.push(gap);
-  for (const { offset, length } of pieces(gap)) {
-    out.push({
-      end: offset + length,
-      flags: COMMIT | DAMAGED,
-      length,
-      timeMs: next.timeMs,
-      crc: 0,
-      rolling: rollingBefore,
-    });
+  for (let at = 0; at < made.length; at += RECORD_BYTES) {
+    const record = decodeRecord(made, at)!;
+    out.push(endsGroup ? record : { ...record, flags: 0 });
   }
 }
 
