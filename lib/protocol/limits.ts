@@ -52,7 +52,9 @@ export const GROUP_BYTES_MAX = 4 * MIB;
 /** Bytes that wait in the append queue of one category; above, writes are answered 503. */
 export const APPEND_QUEUE_BYTES_MAX = 64 * MIB;
 
-/** A complete chunk is synced in the background after this time. */
+/** A complete chunk up to this size is synced in the background at once. */
+export const SEAL_AT_ONCE_BYTES_MAX = 8 * MIB;
+/** A larger one after this time. */
 export const SEAL_DELAY_MS = 10_000;
 /** Bytes of complete chunks that wait for that; above, they are synced at once. A start examines a GiB in about 0.5 s. */
 export const UNSEALED_BYTES_MAX = 2 * 1024 * MIB;

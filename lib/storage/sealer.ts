@@ -1,8 +1,8 @@
 /**
  * Finishes complete chunks in the background: syncs them, then writes the record that says so.
  *
- * Not at once: the kernel writes dirty pages out by itself, and a chunk that is acknowledged meanwhile need not reach the
- * device at all. A chunk waits for some seconds, and fewer where more bytes wait than a start could examine in about a
+ * A large one not at once: the kernel writes dirty pages out by itself, and a chunk that is acknowledged meanwhile need
+ * not reach the device at all. It waits for some seconds, and fewer where more bytes wait than a start could examine in about a
  * second: that bounds what an unclean start has to read.
  *
  * A sealed chunk needs no look at the next start, and a crash after it cannot shorten it. One that could not be sealed
@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { SEAL_DELAY_MS, UNSEALED_BYTES_MAX } from "../protocol/limits.ts";
+import { SEAL_AT_ONCE_BYTES_MAX, SEAL_DELAY_MS, UNSEALED_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import type { Chunk } from "./chunk.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
@@ -47,9 +47,11 @@ export class Sealer {
     this.#log = log;
   }
 
-  /** Queues a complete chunk. */
-  add(chunk: Chunk): void {
-    this.#queue.push({ chunk, dueMs: this.#clock.monotonic() + SEAL_DELAY_MS });
+  /** Queues a complete chunk; `atOnce` where nothing is gained by waiting. */
+  add(chunk: Chunk, atOnce = chunk.size <= SEAL_AT_ONCE_BYTES_MAX): void {
+    const now = this.#clock.monotonic();
+    if (atOnce) this.#queue.unshift({ chunk, dueMs: now });
+    else this.#queue.push({ chunk, dueMs: now + SEAL_DELAY_MS });
     this.#bytes += chunk.size;
     this.#start();
   }

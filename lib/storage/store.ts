@@ -230,7 +230,7 @@ export class Store {
       }
     }
     // Not before: a start that is refused leaves nothing running.
-    unsealed.forEach((chunk) => sealer.add(chunk));
+    unsealed.forEach((chunk) => sealer.add(chunk, true));
     const { categories, chunks, bytes } = this.totals();
     log.info("recovered", { categories, chunks, bytes, ms: Math.round(clock.monotonic() - startMs) });
   }
