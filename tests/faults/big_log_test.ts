@@ -2,8 +2,8 @@
  * A real log goes in and comes out with the same SHA-256: through `chukcha write` and `chukcha read`, and through curl
  * in batches of a MiB and `GET /read`.
  *
- * The log is made of the text on this machine, each line numbered, so that no two are alike. `CHUKCHA_TEST_LOG_MIB`
- * sets its size (default 128); `CHUKCHA_TEST_LOG_MIB=1024` is the long form.
+ * The log is made of the text on this machine, each line numbered, so that no two are alike. `TEST_LOG_MIB`
+ * sets its size (default 128); `TEST_LOG_MIB=1024` is the long form.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { MESSAGE_BYTES_MAX_DEFAULT, MIB } from "../../lib/protocol/limits.ts";
 import { type ChildNode, programArgs, startChildNode, temporaryDirectory } from "../support/node.ts";
 import { testWith, tool } from "../support/skip.ts";
 
-const LOG_MIB = Number(Deno.env.get("CHUKCHA_TEST_LOG_MIB") ?? 128);
+const LOG_MIB = Number(Deno.env.get("TEST_LOG_MIB") ?? 128);
 /** Where text lies on most machines; the sources of this project are always there. */
 const PLACES = ["/usr/share", "/usr/lib/python3", "/usr/include", "/usr/lib"].map((path) =>
   new URL(`file://${path}/`)

@@ -1,7 +1,7 @@
 /**
  * Ten thousand categories: a node with that many starts quickly, keeps few files open, and still knows all of them.
  *
- * `CHUKCHA_TEST_CATEGORIES` sets another number.
+ * `TEST_CATEGORIES` sets another number.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { OPEN_FILES_MAX } from "../../lib/protocol/limits.ts";
 import { lacking, os } from "../support/skip.ts";
 import { type ChildNode, startChildNode, temporaryDirectory } from "../support/node.ts";
 
-const COUNT = Number(Deno.env.get("CHUKCHA_TEST_CATEGORIES") ?? 10_000);
+const COUNT = Number(Deno.env.get("TEST_CATEGORIES") ?? 10_000);
 /** From the moment the process is spawned until `/readyz` answers 200. */
 const START_MS_MAX = 2000;
 /** Descriptors besides the data directory's: the runtime's own, the listener, the lock, connections. */

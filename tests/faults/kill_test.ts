@@ -4,17 +4,17 @@
  * Several writers keep a book of what they were told. What was answered with 200 before any of the kills is there in
  * the end, whole; what was refused is not; nothing else is, but what was perhaps written.
  *
- * `CHUKCHA_TEST_KILLS` sets the number of rounds, `CHUKCHA_TEST_SEED` brings a run's choices back (not its timing).
+ * `TEST_KILLS` sets the number of rounds, `TEST_SEED` brings a run's choices back (not its timing).
  *
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorBody } from "../../lib/protocol/errors.ts";
 import { type ChildNode, startChildNode, temporaryDirectory } from "../support/node.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
 import { Book, type Fate, message } from "./book.ts";
-import { Seeded, seedFromEnvironment } from "./seeded.ts";
 
-const ROUNDS = Number(Deno.env.get("CHUKCHA_TEST_KILLS") ?? 50);
+const ROUNDS = Number(Deno.env.get("TEST_KILLS") ?? 50);
 const CATEGORIES = ["alpha", "beta", "gamma"];
 const WRITERS = 6;
 const MESSAGE_BYTES_MAX = 400_000;
@@ -45,7 +45,7 @@ class Writer {
   /** A batch whose fate is not known, and which is to be sent again. */
   #again: Batch | undefined;
 
-  constructor(readonly id: number, readonly book: Book, readonly random: Seeded) {}
+  constructor(readonly id: number, readonly book: Book, readonly random: SeededRandom) {}
 
   /** @param answered called after each answer */
   async write(node: ChildNode, answered: () => void): Promise<void> {
@@ -106,10 +106,13 @@ async function linesOf(node: ChildNode): Promise<{ name: string; lines: string[]
 }
 
 Deno.test(`kill -9 while writing, ${ROUNDS} times: every answered message is there, whole, and nothing else is`, async () => {
-  const seed = seedFromEnvironment();
-  const random = new Seeded(seed);
+  const seed = Number(Deno.env.get("TEST_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  const random = new SeededRandom(seed);
   const book = new Book();
-  const writers = Array.from({ length: WRITERS }, (_, id) => new Writer(id, book, new Seeded(seed + id + 1)));
+  const writers = Array.from(
+    { length: WRITERS },
+    (_, id) => new Writer(id, book, new SeededRandom(seed + id + 1)),
+  );
   await using directory = await temporaryDirectory();
   const startMs = performance.now();
   let torn = 0;

@@ -90,6 +90,8 @@ export class NodeUnderTest {
 /** How a node in this process differs from the default. */
 export interface LocalOptions {
   readonly settings?: Partial<Settings>;
+  /** That of a node that was closed before; a new one otherwise. Disposing of the node removes it. */
+  readonly dataDir?: string;
   /** Stands between the node and the real disk. */
   readonly wrapDisk?: (disk: Disk) => Disk;
   readonly log?: Log;
@@ -106,10 +108,15 @@ export class LocalNode extends NodeUnderTest implements AsyncDisposable {
     super(url, dataDir);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Stops it and leaves its directory. */
+  async close(): Promise<void> {
     void this.built.drain();
     await this.server.shutdown();
     await this.built.store.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
     await Deno.remove(this.dataDir, { recursive: true });
   }
 }
@@ -117,7 +124,7 @@ export class LocalNode extends NodeUnderTest implements AsyncDisposable {
 /** Starts a node in this process. */
 export async function startLocalNode(options: LocalOptions = {}): Promise<LocalNode> {
   const { wrapDisk = (disk: Disk) => disk, log = SILENT_LOG } = options;
-  const dataDir = await Deno.makeTempDir({ prefix: "chukcha-test-" });
+  const { dataDir = await Deno.makeTempDir({ prefix: "chukcha-test-" }) } = options;
   const settings: Settings = {
     ...DEFAULT_SETTINGS,
     instance: INSTANCE,
