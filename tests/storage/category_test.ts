@@ -221,6 +221,7 @@ Deno.test("acknowledge: files are removed at a start only once their acknowledge
   await assertRejects(() => second.store.acknowledge("c", CHUNK(0), 4), ChukchaError);
   const third = await openOn(second.disk.kill());
   assertEquals(third.store.listChunks("c"), []);
+  assertEquals(third.log.of("error"), []);
   for (let seed = 0; seed < 20; seed++) {
     const world = await openOn(third.disk.kill().crash({ random: new SeededRandom(seed) }));
     assertEquals((await world.store.append("c", bytes("two\n"), false)).chunk, CHUNK(1));

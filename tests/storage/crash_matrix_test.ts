@@ -7,7 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DenoDisk } from "../../lib/storage/deno_disk.ts";
 import type { Disk } from "../../lib/storage/disk.ts";
-import { RECORD_BYTES } from "../../lib/storage/index_record.ts";
+import { COMPLETE, decodeRecord, RECORD_BYTES } from "../../lib/storage/index_record.ts";
 import { CrashError, MemoryDisk } from "../support/memory_disk.ts";
 import {
   checkServed,
@@ -60,12 +60,23 @@ async function survive(disk: MemoryDisk): Promise<Outcome> {
 
   const again = await openOn(disk.kill());
   const after = new Map((await serve(again.store, CATEGORY, 7)).map((served) => [served.info.name, served]));
-  for (const served of before) completeImmutable(served, after.get(served.info.name)!);
+  for (const served of before) {
+    completeImmutable(served, after.get(served.info.name)!);
+    if (served.damage.length === 0) filesEndWithChunk(disk, served);
+  }
   await again.store.close();
   return {
     served: new Map(before.map((served) => [served.info.name, served])),
     dataAfter: (name) => again.disk.peek(`${CATEGORY}/${name}`),
   };
+}
+
+/** Nothing is left behind the end of a sealed chunk that a later start could take for a part of it. */
+function filesEndWithChunk(disk: MemoryDisk, { info }: Served): void {
+  const index = disk.peek(`${CATEGORY}/${info.name}.idx`);
+  const last = decodeRecord(index, index.length - RECORD_BYTES);
+  assertEquals([last?.end, last && (last.flags & COMPLETE)], [info.size, COMPLETE]);
+  assertEquals([disk.peek(`${CATEGORY}/${info.name}`).length, index.length % RECORD_BYTES], [info.size, 0]);
 }
 
 /** The base with one file changed. */

@@ -354,8 +354,8 @@ export class Model {
       if (batch.category !== category) continue;
       const { id, fate, lost, place } = batch;
       const lines = found.get(batch);
-      const gone = place && this.#isGone(category, place.chunk) &&
-        !all.some(({ info }) => info.name === place.chunk);
+      // Its reader has said that it is done with it: even if that failed, nothing of it is owed any more.
+      const gone = place && this.#isGone(category, place.chunk);
       if (lines && fate === "no") {
         throw new Error(`NoMeansNo: batch ${id} was certainly not written, and is there`);
       }

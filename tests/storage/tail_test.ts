@@ -82,6 +82,18 @@ Deno.test("Tail: from a time, from the first batch that is not older, in whichev
   await store.close();
 });
 
+Deno.test("Tail: from a time, a wall clock that jumped back hides nothing", async () => {
+  const { store, clock } = await openNew();
+  const timeMs = clock.now();
+  await store.append("c", bytes("before\n"), false);
+  clock.jump(-3_600_000);
+  await store.append("c", bytes("after\n"), false);
+  const tail = store.tail("c", { timeMs });
+  assertEquals(await take(tail, 2), "before\nafter\n");
+  tail.close();
+  await store.close();
+});
+
 Deno.test("Tail: from a time, a batch of several segments is not begun in its middle", async () => {
   const { store, clock } = await openNew();
   await store.append("c", bytes("old\n"), false);
