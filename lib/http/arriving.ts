@@ -13,14 +13,14 @@ export class ArrivingBodies {
   #count = 0;
   #waiting: (() => void)[] = [];
 
-  /** Counts `body` in until it is settled; returns what it resolves to. */
-  async track<T>(body: Promise<T>): Promise<T> {
+  /** One more is on its way. */
+  begin(): void {
     this.#count++;
-    try {
-      return await body;
-    } finally {
-      if (--this.#count === 0) this.#waiting.splice(0).forEach((resolve) => resolve());
-    }
+  }
+
+  /** One that was on its way has arrived, or failed. */
+  end(): void {
+    if (--this.#count === 0) this.#waiting.splice(0).forEach((resolve) => resolve());
   }
 
   /** Resolves when none is under way. */

@@ -12,7 +12,7 @@ import { WRITE_TIMEOUT_MS_DEFAULT, WRITE_TIMEOUT_MS_MAX } from "../protocol/limi
 import { checkCategory } from "../protocol/names.ts";
 import type { WriteResult } from "../protocol/types.ts";
 import type { Clock } from "../storage/clock.ts";
-import { takeBody } from "./body.ts";
+import { type Body, takeBody } from "./body.ts";
 import { isJsonType } from "./json_messages.ts";
 import { toBatch } from "./messages.ts";
 import { Params } from "./params.ts";
@@ -31,9 +31,15 @@ export async function write(service: Service, c: Context): Promise<Response> {
   checkReplicas(params.integer("min_sync_replicas", REPLICAS), service.peerCount);
   if (service.draining) throw draining();
 
-  const body = await service.arriving.track(takeBody(request, service)).catch((error) => {
+  let body: Body;
+  service.arriving.begin();
+  try {
+    body = await takeBody(request, service);
+  } catch (error) {
     throw service.draining && isCutOff(error) ? draining(error) : error;
-  });
+  } finally {
+    service.arriving.end();
+  }
   let stored: Promise<WriteResult>;
   try {
     const batch = toBatch(body, isJsonType(request.headers.get("content-type")), service);
