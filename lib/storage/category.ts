@@ -81,6 +81,11 @@ export class Category implements AppendTarget {
       if (chunks[middle]!.name >= name) high = middle;
       else low = middle + 1;
     }
+    // Those of an instance that is called like one of the owner's chunks lie in between.
+    const own = `${instance}-chunk`;
+    for (let chunk = chunks[low]; chunk && chunk.instance !== instance && chunk.name.startsWith(own);) {
+      chunk = chunks[++low];
+    }
     return chunks[low]?.instance === instance ? chunks[low] : undefined;
   }
 

@@ -133,6 +133,19 @@ Deno.test("Tail: several owners, each in order; the cursor resumes behind all of
   await store.close();
 });
 
+Deno.test("Tail: an owner that is called like a chunk of another one is not in its way", async () => {
+  const disk = new MemoryDisk();
+  disk.plant("c/n-chunk000000000", bytes("n0\n"));
+  disk.plant("c/n-chunk000000001-chunk000000000", bytes("other\n"));
+  disk.plant("c/n-chunk000000002", bytes("n2\n"));
+  const { store } = await openOn(disk);
+  const tail = store.tail("c", "earliest");
+  const got = [await tail.next(), await tail.next(), await tail.next()].map((piece) => text(piece!.bytes));
+  assertEquals(got.toSorted(), ["n0\n", "n2\n", "other\n"]);
+  tail.close();
+  await store.close();
+});
+
 Deno.test("Tail: chunks that are acknowledged meanwhile are passed over", async () => {
   const { store } = await openNew({ chunkBytesMax: 4 });
   for (const batch of ["one\n", "two\n", "thr\n", "fou\n"]) await store.append("c", bytes(batch), false);
