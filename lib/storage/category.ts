@@ -246,7 +246,7 @@ export class Category implements AppendTarget {
         );
       }
     }
-    await disk.syncDirectory("");
+    await this.#context.rootSync.run();
     this.#directoryMade = true;
   }
 

@@ -12,6 +12,7 @@ import type { IndexCache } from "./index_cache.ts";
 import type { OpenFiles } from "./open_files.ts";
 import type { RotationTimer } from "./rotation_timer.ts";
 import type { Sealer } from "./sealer.ts";
+import type { SharedSync } from "./shared_sync.ts";
 import type { Watchers } from "./watchers.ts";
 
 /** How a store behaves. Sizes in bytes. */
@@ -41,4 +42,6 @@ export interface StorageContext {
   readonly sealer: Sealer;
   readonly rotation: RotationTimer;
   readonly watchers: Watchers;
+  /** Puts the names of new categories on the device. */
+  readonly rootSync: SharedSync;
 }

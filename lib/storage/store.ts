@@ -28,6 +28,7 @@ import type { Random } from "./random.ts";
 import { recoverCategory } from "./recover.ts";
 import { RotationTimer } from "./rotation_timer.ts";
 import { Sealer } from "./sealer.ts";
+import { SharedSync } from "./shared_sync.ts";
 import { Tail, type TailStart } from "./tail.ts";
 import { Watchers } from "./watchers.ts";
 
@@ -96,6 +97,7 @@ export class Store {
         sealer: new Sealer(files, guard, clock, log),
         rotation: new RotationTimer(clock, options.rotateIntervalMs),
         watchers: new Watchers(),
+        rootSync: new SharedSync(() => disk.syncDirectory("")),
       };
       const store = new Store(identity, context, lock);
       await store.#recover();
