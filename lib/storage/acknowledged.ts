@@ -51,13 +51,17 @@ export class Acknowledged {
     if (typeof parsed !== "object" || parsed === null) throw new SyntaxError("not an object");
     const result = new Acknowledged();
     for (const [instance, ranges] of Object.entries(parsed)) {
-      if (!isInstance(instance) || !Array.isArray(ranges) || !ranges.every(isRange)) {
-        throw new SyntaxError(`not ranges of chunk numbers: ${JSON.stringify(instance)}`);
+      if (!isInstance(instance) || !Array.isArray(ranges) || !ranges.every(isRange) || !isSorted(ranges)) {
+        throw new SyntaxError(`not sorted ranges of chunk numbers: ${JSON.stringify(instance)}`);
       }
       result.#ranges.set(instance, ranges);
     }
     return result;
   }
+}
+
+function isSorted(ranges: readonly NumberRange[]): boolean {
+  return ranges.every(([first], i) => i === 0 || ranges[i - 1]![1] < first);
 }
 
 function isRange(value: unknown): value is NumberRange {

@@ -13,11 +13,12 @@
  */
 import { ChukchaError, quote } from "../protocol/errors.ts";
 import { INDEX_BYTES_MAX } from "../protocol/limits.ts";
-import { categoryDirectory, CHUNK_NUMBER_MAX, chunkName, parseChunkName } from "../protocol/names.ts";
+import { categoryDirectory, CHUNK_NUMBER_MAX, parseChunkName } from "../protocol/names.ts";
 import type { ChunkInfo, WriteResult } from "../protocol/types.ts";
 import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { AppendQueue, type AppendTarget } from "./append_queue.ts";
 import { Chunk } from "./chunk.ts";
+import { ChunkList } from "./chunk_list.ts";
 import type { ChunkRange } from "./chunk_reader.ts";
 import type { StorageContext } from "./context.ts";
 import { DiskError } from "./disk.ts";
@@ -30,11 +31,10 @@ import { BrokenIndexError } from "./verify.ts";
 export class Category implements AppendTarget {
   readonly name: string;
   readonly #context: StorageContext;
-  readonly #chunks = new Map<string, Chunk>();
+  /** Chunks with readable bytes. */
+  readonly chunks = new ChunkList();
   readonly #queue: AppendQueue;
   #acknowledged: Acknowledged;
-  /** Sorted by name; made anew after a chunk came or went. */
-  #sorted: Chunk[] | undefined;
   #active: Chunk | undefined;
   #next: number;
   #directoryMade: boolean;
@@ -52,12 +52,12 @@ export class Category implements AppendTarget {
     this.#directoryMade = found !== undefined;
     const { instance } = context.options;
     this.#next = 1 + Math.max(found?.largest.get(instance) ?? -1, this.#acknowledged.largest(instance));
-    for (const chunk of found?.chunks ?? []) this.#chunks.set(chunk.name, chunk);
+    found?.chunks.forEach((chunk) => this.chunks.add(chunk));
   }
 
   /** Whether anything was ever stored in it. */
   get known(): boolean {
-    return this.#chunks.size > 0 || !this.#acknowledged.isEmpty;
+    return this.chunks.size > 0 || !this.#acknowledged.isEmpty;
   }
 
   /** Appends one batch: whole messages, at least one byte. Rejects with `ChukchaError`. */
@@ -65,44 +65,14 @@ export class Category implements AppendTarget {
     return this.#queue.append(bytes, sync);
   }
 
-  /** The owners of its chunks. */
-  owners(): string[] {
-    return [...new Set(this.chunks().map((chunk) => chunk.instance))];
-  }
-
-  /** The first chunk of an owner whose number is at least `number`. */
-  firstChunk(instance: string, number: number): Chunk | undefined {
-    const chunks = this.chunks();
-    const name = chunkName(instance, number);
-    let low = 0;
-    let high = chunks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (chunks[middle]!.name >= name) high = middle;
-      else low = middle + 1;
-    }
-    // Those of an instance that is called like one of the owner's chunks lie in between.
-    const own = `${instance}-chunk`;
-    for (let chunk = chunks[low]; chunk && chunk.instance !== instance && chunk.name.startsWith(own);) {
-      chunk = chunks[++low];
-    }
-    return chunks[low]?.instance === instance ? chunks[low] : undefined;
-  }
-
-  /** Chunks with readable bytes, sorted by name. */
-  chunks(): readonly Chunk[] {
-    this.#sorted ??= [...this.#chunks.values()].sort((a, b) => a.name < b.name ? -1 : 1);
-    return this.#sorted;
-  }
-
   /** As `/listChunks` answers. */
   list(): ChunkInfo[] {
-    return this.chunks().map((chunk) => chunk.toInfo());
+    return this.chunks.sorted().map((chunk) => chunk.toInfo());
   }
 
   /** The chunk of this name. Throws `chunk_not_found`. */
   chunk(name: string): Chunk {
-    const chunk = this.#chunks.get(name);
+    const chunk = this.chunks.get(name);
     if (chunk) return chunk;
     const id = parseChunkName(name);
     const gone = id && this.#acknowledged.has(id.instance, id.number);
@@ -148,10 +118,7 @@ export class Category implements AppendTarget {
   }
 
   published(chunk: Chunk): void {
-    if (!this.#chunks.has(chunk.name)) {
-      this.#chunks.set(chunk.name, chunk);
-      this.#sorted = undefined;
-    }
+    this.chunks.add(chunk);
     this.#context.guard.lastWrite(undefined);
     this.#context.watchers.notify(this.name);
   }
@@ -190,7 +157,8 @@ export class Category implements AppendTarget {
       return chunk;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.#context.guard.lastWrite(error.message);
+      if (error.kind === "failed") this.#context.guard.distrust(error.message);
+      else this.#context.guard.lastWrite(error.message);
       if (before && !before.poisoned && error.kind !== "failed") return before;
       throw error;
     }
@@ -294,8 +262,7 @@ export class Category implements AppendTarget {
       throw toChukchaError(error, `ack ${name}`);
     }
     this.#acknowledged = acknowledged;
-    this.#chunks.delete(name);
-    this.#sorted = undefined;
+    this.chunks.delete(name);
     this.#removeFiles(chunk);
   }
 

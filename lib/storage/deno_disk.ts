@@ -131,7 +131,7 @@ export class DenoDisk implements Disk {
         // A symbolic link to a directory counts as one: a category may live on another disk.
         ({ name, isDirectory, isSymlink }) => ({
           name,
-          isDirectory: isDirectory || isSymlink && Deno.statSync(this.#full(`${path}/${name}`)).isDirectory,
+          isDirectory: isDirectory || isSymlink && leadsToDirectory(this.#full(`${path}/${name}`)),
         }),
       ));
   }
@@ -177,5 +177,15 @@ export class DenoDisk implements Disk {
 
   #full(path: string): string {
     return path === "" ? this.#root : `${this.#root}/${path}`;
+  }
+}
+
+/** A link that leads nowhere is no directory. */
+function leadsToDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

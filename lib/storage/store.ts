@@ -115,7 +115,7 @@ export class Store {
    */
   append(category: string, bytes: Uint8Array, sync: boolean): Promise<WriteResult> {
     if (bytes.length === 0) return Promise.resolve({ chunk: "", offset: 0, size: 0 });
-    if (this.#closing) return Promise.reject(drainingError());
+    if (this.#closing) return Promise.reject(drainingError("write"));
     let known = this.#categories.get(category);
     if (!known) {
       if (this.#categories.size >= CATEGORIES_MAX) {
@@ -140,6 +140,7 @@ export class Store {
 
   /** Acknowledges a complete chunk that was seen whole; it is deleted. Rejects with `ChukchaError`. */
   acknowledge(category: string, chunk: string, size: number): Promise<void> {
+    if (this.#closing) return Promise.reject(drainingError("ack"));
     const known = this.#categories.get(category);
     return known ? known.acknowledge(chunk, size) : Promise.reject(noSuchCategory(category));
   }
@@ -168,7 +169,7 @@ export class Store {
     const totals = { categories: 0, chunks: 0, bytes: 0, damaged: 0, openFiles: this.#context.files.count };
     for (const category of this.#categories.values()) {
       if (category.known) totals.categories++;
-      for (const chunk of category.chunks()) {
+      for (const chunk of category.chunks.sorted()) {
         totals.chunks++;
         totals.bytes += chunk.size;
         if (chunk.damaged) totals.damaged++;
@@ -248,8 +249,8 @@ export class Store {
   }
 }
 
-function drainingError(): ChukchaError {
-  return new ChukchaError("draining", "write: this node is shutting down; use another one, or retry");
+function drainingError(action: string): ChukchaError {
+  return new ChukchaError("draining", `${action}: this node is shutting down; use another one, or retry`);
 }
 
 function noSuchCategory(category: string): ChukchaError {

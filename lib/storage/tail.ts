@@ -103,7 +103,7 @@ export class Tail {
   async #read(): Promise<TailPiece | undefined> {
     const category = this.#source.category();
     if (!category) return undefined;
-    const owners = category.owners();
+    const owners = category.chunks.owners();
     for (let i = 0; i < owners.length; i++) {
       const owner = owners[(this.#turn + i) % owners.length]!;
       const piece = await this.#readOwner(category, owner);
@@ -117,11 +117,11 @@ export class Tail {
   async #readOwner(category: Category, owner: string): Promise<TailPiece | undefined> {
     const position = this.#positionOf(category, owner);
     for (;;) {
-      const chunk = category.firstChunk(owner, position.number);
+      const chunk = category.chunks.firstFrom(owner, position.number);
       if (!chunk) return undefined;
       if (chunk.number > position.number) Object.assign(position, { number: chunk.number, offset: 0 });
       if (position.offset >= chunk.size) {
-        if (!chunk.complete && !category.firstChunk(owner, chunk.number + 1)) return undefined;
+        if (!chunk.complete && !category.chunks.firstFrom(owner, chunk.number + 1)) return undefined;
         Object.assign(position, { number: chunk.number + 1, offset: 0 });
         continue;
       }
@@ -145,16 +145,15 @@ export class Tail {
   }
 
   #since(category: Category, owner: string, timeMs: number): Position | undefined {
-    const chunk = category.chunks().find((candidate) =>
-      candidate.instance === owner && candidate.timeMs >= timeMs
-    );
+    const chunks = category.chunks.ofOwner(owner);
+    const chunk = chunks.find((candidate) => candidate.timeMs >= timeMs);
     if (chunk) return { number: chunk.number, offset: this.#source.offsetSince(chunk, timeMs) };
-    const last = category.chunks().findLast((candidate) => candidate.instance === owner);
+    const last = chunks.at(-1);
     return last && { number: last.number, offset: last.size };
   }
 
   #skipToEnd(): void {
-    for (const chunk of this.#source.category()?.chunks() ?? []) {
+    for (const chunk of this.#source.category()?.chunks.sorted() ?? []) {
       this.#positions.set(chunk.instance, { number: chunk.number, offset: chunk.size });
     }
   }
