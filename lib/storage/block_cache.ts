@@ -94,7 +94,6 @@ export function loadBlock(
   const bytes = uninitialised(end - start);
   const { good } = verify(index, file, bytes, start, end);
   if (good < end) {
-    chunk.damaged = true;
     throw new ChukchaError("damaged", `${chunk.name}: bytes from ${good} fail their checksum on this node`);
   }
   return { start, bytes };

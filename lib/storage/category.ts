@@ -21,6 +21,7 @@ import { Chunk } from "./chunk.ts";
 import { ChunkList } from "./chunk_list.ts";
 import type { ChunkRange } from "./chunk_reader.ts";
 import type { StorageContext } from "./context.ts";
+import { noteDamage } from "./damage.ts";
 import { DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
 import { publishFile } from "./publish_file.ts";
@@ -87,7 +88,7 @@ export class Category implements AppendTarget {
       return this.#context.reader.read(chunk, offset, sizeMax);
     } catch (error) {
       if (error instanceof BrokenIndexError) return await this.#readMended(chunk, offset, sizeMax);
-      throw this.#noteDamage(chunk, toChukchaError(error, `read ${name}`));
+      throw noteDamage(this.#context.log, chunk, toChukchaError(error, `read ${name}`));
     }
   }
 
@@ -303,7 +304,8 @@ export class Category implements AppendTarget {
   /** A record of the index is broken. That of a complete chunk is made anew from the others and the data. */
   async #readMended(chunk: Chunk, offset: number, sizeMax: number): Promise<ChunkRange> {
     const broken = () =>
-      this.#noteDamage(
+      noteDamage(
+        this.#context.log,
         chunk,
         new ChukchaError("damaged", `${chunk.name}: its index is damaged on this node`),
       );
@@ -313,7 +315,7 @@ export class Category implements AppendTarget {
       return this.#context.reader.read(chunk, offset, sizeMax);
     } catch (error) {
       if (error instanceof BrokenIndexError) throw broken();
-      throw this.#noteDamage(chunk, toChukchaError(error, `read ${chunk.name}`));
+      throw noteDamage(this.#context.log, chunk, toChukchaError(error, `read ${chunk.name}`));
     }
   }
 
@@ -333,15 +335,5 @@ export class Category implements AppendTarget {
     const pending = this.#mending.get(chunk) ?? mend();
     this.#mending.set(chunk, pending);
     return pending;
-  }
-
-  #noteDamage(chunk: Chunk, error: ChukchaError): ChukchaError {
-    if (error.code !== "damaged" || chunk.damaged) return error;
-    chunk.damaged = true;
-    this.#context.log.error("damaged bytes are not served; the file is kept as it is", {
-      chunk: chunk.dataPath,
-      error: error.message,
-    });
-    return error;
   }
 }

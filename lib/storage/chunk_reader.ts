@@ -1,30 +1,34 @@
 /**
  * Reads ranges of chunks: whole messages, verified against the index before the first byte leaves.
  *
- * Every read, of however old a chunk, is verified: the checksum costs 25 µs a MiB, reading costs 75. A range that meets
- * damage ends before it; a read that starts in damage is answered with the error `damaged`, which names where intact
- * messages begin again. So one bad block costs the messages in it and no others, and nothing bad is ever served.
+ * Every read, of however old a chunk, is verified, unless it is served from memory that was: the checksum costs 25 µs a
+ * MiB, reading 75. A range that meets damage ends before it; a read that starts in damage is answered with the error
+ * `damaged`, which names where intact messages begin again. So one bad block costs the messages in it and no others, and
+ * nothing bad is ever served.
  *
- * Up to 1 MiB is one buffer. A larger range is read and verified block by block as its reader takes it, so that a stalled
- * reader holds two blocks instead of 16 MiB. If one fails, the status was sent long ago: the transfer is cut off, the
- * chunk is known as damaged from then on, and ranges of such chunks are verified as a whole before they are begun.
+ * The way is by blocks, see `block_cache.ts`: they are loaded, the last `\n` is looked for, and what is larger than
+ * 64 KiB is sent as a stream of parts of them, without copying. Should a block be gone from the cache when its turn
+ * comes, and be damaged by then, the transfer is cut off: the status was sent long ago. Whatever blocks have no answer
+ * to (damage, an offset inside of a message, a message larger than a block) is read once more, in one buffer.
  *
- * Rejected: remembering what was verified before (bytes rot after they were read, too, and the gain is a tenth), and
- * verifying every large range before it is begun (reading it twice made 4 MiB reads a quarter slower).
+ * Rejected: remembering what was verified without keeping it (bytes rot after they were read, too), and one buffer for
+ * each answer (filling fresh memory and copying it made reads of 128 KiB to 1 MiB half as fast).
  *
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { BLOCK_CACHE_BYTES_MAX, INDEX_SEGMENT_BYTES_MAX, READ_WHOLE_BYTES_MAX } from "../protocol/limits.ts";
+import { BLOCK_BYTES, BLOCK_CACHE_BYTES_MAX, READ_WHOLE_BYTES_MAX } from "../protocol/limits.ts";
+import type { Log } from "../protocol/log.ts";
 import { type Block, BlockCache, loadBlock } from "./block_cache.ts";
 import type { Chunk } from "./chunk.ts";
+import { noteDamage } from "./damage.ts";
 import type { DiskFile } from "./disk.ts";
 import type { ByteRange } from "./examine.ts";
 import type { IndexCache, LoadedIndex } from "./index_cache.ts";
 import { COMMIT, DAMAGED } from "./index_record.ts";
 import type { OpenFile, OpenFiles } from "./open_files.ts";
 import { uninitialised } from "./uninitialised.ts";
-import { lastMessageEnd, recordAt, recordStart, verify } from "./verify.ts";
+import { recordAt, recordEnd, recordStart, verify } from "./verify.ts";
 
 const NEWLINE = 10;
 const EMPTY = new Uint8Array();
@@ -40,15 +44,14 @@ export interface ChunkRange {
 export class ChunkReader {
   readonly #files: OpenFiles;
   readonly #indexes: IndexCache;
-  readonly #onDamage: (chunk: Chunk, error: unknown) => void;
+  readonly #log: Log;
   readonly #blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
-  readonly #scratch = new Uint8Array(READ_WHOLE_BYTES_MAX);
+  readonly #scratch = new Uint8Array(BLOCK_BYTES);
 
-  /** @param onDamage told when a range that was already being sent turned out to be damaged */
-  constructor(files: OpenFiles, indexes: IndexCache, onDamage: (chunk: Chunk, error: unknown) => void) {
+  constructor(files: OpenFiles, indexes: IndexCache, log: Log) {
     this.#files = files;
     this.#indexes = indexes;
-    this.#onDamage = onDamage;
+    this.#log = log;
   }
 
   /**
@@ -64,74 +67,69 @@ export class ChunkReader {
     const open = this.#files.take(chunk.dataPath);
     let streaming = false;
     try {
-      const cached = chunk.damaged ? undefined : this.#readBlock(chunk, index, open.file, offset, end);
-      if (cached) return cached;
-      this.#checkStart(chunk, index, open.file, offset);
-      if (end - offset <= READ_WHOLE_BYTES_MAX) return this.#readWhole(chunk, index, open.file, offset, end);
-      const to = (chunk.damaged ? undefined : lastMessageEnd(index, open.file, offset, end, this.#scratch)) ??
-        this.#verifiedEnd(chunk, index, open.file, offset, end);
-      streaming = true;
-      const body = this.#stream(chunk, index, open, { from: offset, to });
-      return { offset, size: to - offset, body };
+      const range = chunk.damaged ? undefined : this.#readBlocks(chunk, index, open, offset, end);
+      streaming = range?.body instanceof ReadableStream;
+      return range ?? this.#readCarefully(chunk, index, open.file, offset, end);
     } finally {
       if (!streaming) this.#files.give(open);
     }
   }
 
-  /** The range out of one block; `undefined` wherever that is not enough for an answer. */
-  #readBlock(
+  /** The range out of verified blocks; `undefined` wherever that is not enough for an answer. */
+  #readBlocks(
     chunk: Chunk,
     index: LoadedIndex,
-    file: DiskFile,
+    open: OpenFile,
     offset: number,
     end: number,
   ): ChunkRange | undefined {
-    let block: Block | undefined;
+    const blockAt = this.#blockFinder(chunk, index, open.file, end);
+    let first: Block;
+    let last: Block;
     try {
-      block = this.#blocks.get(chunk, index, file, offset, chunk.size);
+      first = last = blockAt(offset);
+      while (endOf(last) < end) last = blockAt(endOf(last));
     } catch (error) {
-      if (error instanceof ChukchaError) return undefined;
-      throw error;
+      if (!(error instanceof ChukchaError)) throw error;
+      noteDamage(this.#log, chunk, error);
+      return undefined;
     }
-    if (!block || end > block.start + block.bytes.length) return undefined;
-    const { start, bytes } = block;
-    if (offset === start ? offset > 0 : bytes[offset - start - 1] !== NEWLINE) return undefined;
-    const size = bytes.subarray(offset - start, end - start).lastIndexOf(NEWLINE) + 1;
-    return size === 0
-      ? undefined
-      : { offset, size, body: bytes.subarray(offset - start, offset - start + size) };
+    if (offset === first.start) this.#checkStart(chunk, index, open.file, offset);
+    else if (first.bytes[offset - first.start - 1] !== NEWLINE) return undefined;
+    const from = Math.max(offset, last.start);
+    const size = last.bytes.subarray(from - last.start, end - last.start).lastIndexOf(NEWLINE) + 1;
+    if (size === 0) return undefined;
+    const range = { from: offset, to: from + size };
+    const whole = { offset, size: range.to - offset };
+    if (first === last && whole.size <= READ_WHOLE_BYTES_MAX) return { ...whole, body: cut(first, range) };
+    return { ...whole, body: this.#stream(chunk, open, range, blockAt, first, last) };
   }
 
-  #readWhole(chunk: Chunk, index: LoadedIndex, file: DiskFile, offset: number, end: number): ChunkRange {
-    const start = recordStart(index, offset);
-    // Room for the rest of the segment that `end` lies in.
-    const bytes = uninitialised(Math.min(end + INDEX_SEGMENT_BYTES_MAX, chunk.size) - start);
-    const { good } = verify(index, file, bytes, start, end);
-    const last = start + bytes.subarray(0, Math.max(0, Math.min(good, end) - start)).lastIndexOf(NEWLINE) + 1;
-    if (last <= offset) throw this.#noMessage(chunk, index, file, offset, good, end);
-    return { offset, size: last - offset, body: bytes.subarray(offset - start, last - start) };
-  }
-
-  /** Where the last whole message before `end` ends, all bytes up to there being good. */
-  #verifiedEnd(chunk: Chunk, index: LoadedIndex, file: DiskFile, offset: number, end: number): number {
-    let at = recordStart(index, offset);
-    let last = offset;
-    for (;;) {
-      const { good, covered } = verify(index, file, this.#scratch, at, end);
-      const usable = Math.max(0, Math.min(good, end) - at);
-      const newline = this.#scratch.subarray(0, usable).lastIndexOf(NEWLINE);
-      if (newline >= 0) last = Math.max(last, at + newline + 1);
-      if (good < covered || covered >= end) {
-        if (last <= offset) throw this.#noMessage(chunk, index, file, offset, good, end);
-        return last;
-      }
-      at = covered;
-    }
-  }
-
-  /** The range as a stream, read and verified a block ahead of its reader. Gives `open` back when it ends. */
-  #stream(chunk: Chunk, index: LoadedIndex, open: OpenFile, range: ByteRange): ReadableStream<Uint8Array> {
+  /**
+   * Finds the block of a byte of a range that ends at `end`. Where a block is not published as a whole, it is the part
+   * from the record that the byte lies in to the one that the range ends in.
+   */
+  #blockFinder(chunk: Chunk, index: LoadedIndex, file: DiskFile, end: number): (at: number) => Block {
     const published = chunk.size;
+    return (at) =>
+      this.#blocks.get(chunk, index, file, at, published) ??
+        loadBlock(chunk, index, file, recordStart(index, at), recordEnd(index, end - 1));
+  }
+
+  /**
+   * The range as a stream of parts of blocks. Gives `open` back when it ends.
+   *
+   * All of it was verified a moment ago. The blocks at both ends are kept; those between are taken from the cache, and
+   * read and verified once more if they are no longer there, so that a stalled reader holds little.
+   */
+  #stream(
+    chunk: Chunk,
+    open: OpenFile,
+    range: ByteRange,
+    blockAt: (at: number) => Block,
+    first: Block,
+    last: Block,
+  ): ReadableStream<Uint8Array> {
     let at = range.from;
     let ended = false;
     const end = (): void => {
@@ -141,15 +139,19 @@ export class ChunkReader {
     return new ReadableStream<Uint8Array>({
       pull: (controller) => {
         try {
-          const block = this.#blocks.get(chunk, index, open.file, at, published) ??
-            loadBlock(chunk, index, open.file, recordStart(index, at), published);
-          const to = Math.min(block.start + block.bytes.length, range.to);
-          controller.enqueue(block.bytes.subarray(at - block.start, to - block.start));
+          const block = at < endOf(first) ? first : at >= last.start ? last : blockAt(at);
+          const to = Math.min(endOf(block), range.to);
+          controller.enqueue(cut(block, { from: at, to }));
           at = to;
         } catch (error) {
           end();
-          this.#onDamage(chunk, error);
-          controller.error(error);
+          const known = noteDamage(
+            this.#log,
+            chunk,
+            error instanceof Error ? error : new Error(String(error)),
+          );
+          this.#log.warn("a transfer was cut off", { chunk: chunk.dataPath, error: known.message });
+          controller.error(known);
           return;
         }
         if (at < range.to) return;
@@ -158,6 +160,17 @@ export class ChunkReader {
       },
       cancel: end,
     }, { highWaterMark: 1 });
+  }
+
+  /** The range in one buffer, up to the first damage; or the error that says why there is no message. */
+  #readCarefully(chunk: Chunk, index: LoadedIndex, file: DiskFile, offset: number, end: number): ChunkRange {
+    this.#checkStart(chunk, index, file, offset);
+    const start = recordStart(index, offset);
+    const bytes = uninitialised(recordEnd(index, end - 1) - start);
+    const { good } = verify(index, file, bytes, start, end);
+    const last = start + bytes.subarray(0, Math.max(0, Math.min(good, end) - start)).lastIndexOf(NEWLINE) + 1;
+    if (last <= offset) throw this.#noMessage(chunk, index, file, offset, good, end);
+    return { offset, size: last - offset, body: bytes.subarray(offset - start, last - start) };
   }
 
   #checkStart(chunk: Chunk, index: LoadedIndex, file: DiskFile, offset: number): void {
@@ -216,4 +229,13 @@ export class ChunkReader {
     }
     return { from: offset, to, next: chunk.size };
   }
+}
+
+function endOf({ start, bytes }: Block): number {
+  return start + bytes.length;
+}
+
+/** The part of a block; `range` lies within it. */
+function cut({ start, bytes }: Block, { from, to }: ByteRange): Uint8Array {
+  return bytes.subarray(from - start, to - start);
 }

@@ -85,15 +85,7 @@ export class Store {
         files,
         indexes,
         guard,
-        reader: new ChunkReader(
-          files,
-          indexes,
-          (chunk, error) =>
-            log.error("a read was cut off: the chunk is damaged, or its file cannot be read", {
-              chunk: chunk.dataPath,
-              error: error instanceof Error ? error.message : String(error),
-            }),
-        ),
+        reader: new ChunkReader(files, indexes, log),
         sealer: new Sealer(files, guard, clock, log),
         rotation: new RotationTimer(clock, options.rotateIntervalMs),
         watchers: new Watchers(),

@@ -11,8 +11,6 @@ import type { DiskFile } from "./disk.ts";
 import type { LoadedIndex } from "./index_cache.ts";
 import { DAMAGED, decodeRecord, type IndexRecord, RECORD_BYTES } from "./index_record.ts";
 
-const NEWLINE = 10;
-
 /** Thrown where the index itself is broken: whoever owns the chunk repairs it and reads again. */
 export class BrokenIndexError extends Error {
   override readonly name = "BrokenIndexError";
@@ -35,6 +33,11 @@ export function recordAt(index: LoadedIndex, number: number, offset: number): In
 export function recordStart(index: LoadedIndex, offset: number): number {
   const record = recordAt(index, index.firstEndingAfter(offset), offset);
   return record.end - record.length;
+}
+
+/** Where the record ends that vouches for the byte at `offset`. */
+export function recordEnd(index: LoadedIndex, offset: number): number {
+  return recordAt(index, index.firstEndingAfter(offset), offset).end;
 }
 
 /** Good bytes end at `good`, those looked at end at `covered`, where a record ends. */
@@ -75,25 +78,4 @@ export function verify(
     good = record.end;
   }
   return { good, covered };
-}
-
-/**
- * Where the last message that ends at or before `end` ends, looking back segment by segment; `undefined` if that takes
- * bytes that are not good, or there is none behind `offset`.
- */
-export function lastMessageEnd(
-  index: LoadedIndex,
-  file: DiskFile,
-  offset: number,
-  end: number,
-  bytes: Uint8Array,
-): number | undefined {
-  for (let to = end; to > offset;) {
-    const start = recordStart(index, to - 1);
-    if (verify(index, file, bytes, start, to).good < to) return undefined;
-    const newline = bytes.subarray(0, to - start).lastIndexOf(NEWLINE);
-    if (newline >= 0) return start + newline + 1 > offset ? start + newline + 1 : undefined;
-    to = start;
-  }
-  return undefined;
 }

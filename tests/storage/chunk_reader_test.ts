@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
-import { INDEX_SEGMENT_BYTES_MAX, KIB, MIB } from "../../lib/protocol/limits.ts";
+import { BLOCK_CACHE_BYTES_MAX, INDEX_SEGMENT_BYTES_MAX, KIB, MIB } from "../../lib/protocol/limits.ts";
 import { RECORD_BYTES } from "../../lib/storage/index_record.ts";
 import type { Store } from "../../lib/storage/store.ts";
 import { checkServed, serve } from "../support/invariants.ts";
@@ -180,13 +180,38 @@ Deno.test("read: damage in the middle of a large group leads to the next message
   await store.close();
 });
 
-Deno.test("read: damage met while streaming cuts the transfer off, and later reads end before it", async () => {
+Deno.test("read: a large range ends before the damage that it would meet", async () => {
   const batch = messages(Array.from({ length: 1000 }, () => 3000));
   const { store, disk } = await completed([batch]);
   const rotten = disk.peek(DATA);
   rotten[2 * MIB]! ^= 1;
   disk.plant(DATA, rotten);
+  const range = await store.read("c", CHUNK, 0, 16 * MIB);
+  assert(range.size > MIB && range.size <= 2 * MIB, `${range.size} bytes`);
+  assertEquals(await bodyOf(range), batch.subarray(0, range.size));
+  assertEquals(store.checkChunks().ok, false);
+  const [served] = await serve(store, "c", 2 * MIB + 500_000);
+  assertEquals(served!.damage.length, 1);
+  for (const piece of served!.pieces) {
+    assertEquals(piece.bytes, batch.subarray(piece.offset, piece.offset + piece.bytes.length));
+  }
+  await store.close();
+  assertEquals(disk.openFiles, 0);
+});
+
+Deno.test("read: damage that appears while a range is sent, to a block no longer in memory, cuts the transfer off", async () => {
+  const batch = messages(Array.from({ length: 4000 }, () => 1000));
+  const { store, disk, log } = await completed([batch]);
   const { body } = await store.read("c", CHUNK, 0, 16 * MIB);
+  // Other chunks push its middle blocks out.
+  const other = messages(Array.from({ length: 16_000 }, () => 1000));
+  for (let i = 0; i * other.length <= BLOCK_CACHE_BYTES_MAX; i++) {
+    const { chunk, offset } = await store.append("other", other, false);
+    await bodyOf(await store.read("other", chunk, offset, 16 * MIB));
+  }
+  const rotten = disk.peek(DATA);
+  rotten[2 * MIB]! ^= 1;
+  disk.plant(DATA, rotten);
   const got: Uint8Array[] = [];
   await assertRejects(async () => {
     for await (const part of body as ReadableStream<Uint8Array>) got.push(part);
@@ -196,12 +221,8 @@ Deno.test("read: damage met while streaming cuts the transfer off, and later rea
     assertEquals(part, batch.subarray(at, at + part.length));
     at += part.length;
   }
-  assertEquals(store.checkChunks().ok, false);
-  const [served] = await serve(store, "c", 2 * MIB + 500_000);
-  assertEquals(served!.damage.length, 1);
-  for (const piece of served!.pieces) {
-    assertEquals(piece.bytes, batch.subarray(piece.offset, piece.offset + piece.bytes.length));
-  }
+  assert(at >= MIB, `${at} bytes came before it`);
+  assertEquals(log.lines.filter((line) => line.includes("a transfer was cut off")).length, 1);
   await store.close();
   assertEquals(disk.openFiles, 0);
 });
