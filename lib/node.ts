@@ -6,8 +6,7 @@
  *
  * @module
  */
-import type { Hono } from "hono";
-import { createApp } from "./http/app.ts";
+import { type App, createApp } from "./http/app.ts";
 import { ErrorAnswers } from "./http/answer.ts";
 import { ArrivingBodies } from "./http/arriving.ts";
 import { BodyBudget } from "./http/body_budget.ts";
@@ -26,7 +25,7 @@ import { VERSION } from "./version.ts";
 
 /** A node that takes requests, but is not on a network. */
 export interface BuiltNode {
-  readonly app: Hono;
+  readonly app: App;
   readonly store: Store;
   /**
    * From now on: no new writes, no new tails; those that are open end. Resolves when every body that was on its way
@@ -143,7 +142,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
 }
 
 function listen(
-  app: Hono,
+  app: App,
   settings: Settings,
   log: Log,
   errors: ErrorAnswers,

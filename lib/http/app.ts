@@ -13,7 +13,7 @@ import { tail } from "./tail.ts";
 import { write } from "./write.ts";
 
 /** Parses a request, calls one method of the service, and answers. */
-type Handler = (service: Service, c: Context) => Response | Promise<Response>;
+type Handler = (service: Service, request: Request) => Response | Promise<Response>;
 
 /** Methods, path, handler. `HEAD` comes with `GET`. */
 export const ROUTES: readonly (readonly [methods: readonly string[], path: string, handler: Handler])[] = [
@@ -29,15 +29,30 @@ export const ROUTES: readonly (readonly [methods: readonly string[], path: strin
   [["GET"], "/openapi.json", openapi],
 ];
 
-/** Builds the application. */
-export function createApp(service: Service): Hono {
+/** The application: what a server calls for each request. */
+export interface App {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
+/** Builds the application. Its `fetch` never rejects. */
+export function createApp(service: Service): App {
   const app = new Hono();
   const errors = new ErrorAnswers(service.log, service.clock);
-  // One handler a route: with a second one that matches, each request goes through the slower chain of handlers.
-  for (const [methods, path, handler] of ROUTES) app.on([...methods], path, (c) => handler(service, c));
+  for (const [methods, path, handler] of ROUTES) {
+    // One handler a route: with a second one that matches, each request goes through the slower chain of handlers.
+    app.on([...methods], path, (c) => handler(service, c.req.raw));
+  }
   app.notFound(noRoute);
   app.onError((error) => errors.answer(error));
-  return app;
+  const refuse = (error: unknown): Response => errors.answer(error);
+  return {
+    // Small writes come by the ten thousand: past the router they cost 2 to 3 µs less of 15.
+    fetch: (request) => isPlainWrite(request) ? write(service, request).catch(refuse) : app.fetch(request),
+  };
+}
+
+function isPlainWrite({ method, url }: Request): boolean {
+  return method === "POST" && url.startsWith("/write?", url.indexOf("/", "https://".length));
 }
 
 function noRoute({ req: { path, method } }: Context): Response {

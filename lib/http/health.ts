@@ -4,7 +4,6 @@
  * @module
  */
 import { accepts } from "@std/http";
-import type { Context } from "hono";
 import { renderStatusPage } from "../console/status_page.ts";
 import { ChukchaError } from "../protocol/errors.ts";
 import { RETRY_AFTER_S } from "../protocol/limits.ts";
@@ -25,10 +24,10 @@ export function livez(): Response {
 }
 
 /** Handles `GET /readyz`: 200 if requests may be sent here. `?verbose` lists each check. */
-export function readyz(service: Service, c: Context): Response {
+export function readyz(service: Service, request: Request): Response {
   const checks = service.readiness();
   const failed = checks.find((check) => !check.ok);
-  if (Params.of(c.req.raw.url).text("verbose") !== undefined) {
+  if (Params.of(request.url).text("verbose") !== undefined) {
     const lines = checks.map(({ name, ok, message }) =>
       `[${ok ? "+" : "-"}]${name} ${ok ? "ok" : "failed"}: ${message}`
     );
@@ -44,9 +43,9 @@ export function readyz(service: Service, c: Context): Response {
 }
 
 /** Handles `GET /status`: JSON, or a page for a browser. */
-export function status(service: Service, c: Context): Response {
+export function status(service: Service, request: Request): Response {
   const now = service.status();
-  if (accepts(c.req.raw, "application/json", "text/html") !== "text/html") return Response.json(now);
+  if (accepts(request, "application/json", "text/html") !== "text/html") return Response.json(now);
   return new Response(renderStatusPage(now), { headers: PAGE });
 }
 

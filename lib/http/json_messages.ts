@@ -26,17 +26,22 @@ export function isJsonType(contentType: string | null): boolean {
   return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase() === "application/json";
 }
 
+/** Whether a body begins as an array or an object does: of all others its type makes no difference. */
+export function mayBeJson(body: Uint8Array): boolean {
+  const first = body[skipBlanks(body, hasByteOrderMark(body) ? 3 : 0)];
+  return first === OPEN_ARRAY || first === OPEN_OBJECT;
+}
+
 /**
  * The messages of a JSON body as lines.
  *
  * @returns lines in a buffer of their own, each with its `\n`; or `body` itself if it is lines already
  */
 export function jsonToLines(body: Uint8Array): Uint8Array {
+  if (!mayBeJson(body)) return body;
   const start = skipBlanks(body, hasByteOrderMark(body) ? 3 : 0);
-  const first = body[start];
-  if (first !== OPEN_ARRAY && first !== OPEN_OBJECT) return body;
   // One object on one line, the most frequent body, is a line whether it is valid JSON or not.
-  if (first === OPEN_OBJECT && start === 0 && isOneLine(body)) return body;
+  if (body[start] === OPEN_OBJECT && start === 0 && isOneLine(body)) return body;
   const lines = joinLines(body, start);
   return lines !== undefined && isJson(body) ? lines : body;
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Context } from "hono";
 import { ChukchaError } from "../protocol/errors.ts";
 import { READ_BYTES_DEFAULT, READ_BYTES_MAX } from "../protocol/limits.ts";
 import { checkCategory, checkChunk } from "../protocol/names.ts";
@@ -16,13 +15,13 @@ const SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const MAX_SIZE = { min: 1, max: READ_BYTES_MAX, default: READ_BYTES_DEFAULT };
 
 /** Handles `GET /read`: whole messages of one chunk. */
-export async function read({ store }: Service, c: Context): Promise<Response> {
-  const params = Params.of(c.req.raw.url);
+export async function read({ store }: Service, request: Request): Promise<Response> {
+  const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const chunk = checkChunk(params.required("chunk"));
   const offset = params.integer("off", OFFSET);
   const { size, body } = await store.read(category, chunk, offset, params.integer("max_size", MAX_SIZE));
-  const isHead = c.req.raw.method === "HEAD";
+  const isHead = request.method === "HEAD";
   // The runtime itself says how long a body is that is in memory.
   if (body instanceof Uint8Array && !isHead) return new Response(body as BufferSource, { headers: BYTES });
   const headers = { ...BYTES, "content-length": String(size) };
@@ -32,8 +31,8 @@ export async function read({ store }: Service, c: Context): Promise<Response> {
 }
 
 /** Handles `GET` and `POST /ack`: a whole chunk that its readers are done with. */
-export async function ack({ store }: Service, c: Context): Promise<Response> {
-  const params = Params.of(c.req.raw.url);
+export async function ack({ store }: Service, request: Request): Promise<Response> {
+  const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const chunk = checkChunk(params.required("chunk"));
   const size = params.integer("size", SIZE);
@@ -41,14 +40,14 @@ export async function ack({ store }: Service, c: Context): Promise<Response> {
     // Ignoring it, as an unknown parameter, would delete the chunk for everybody.
     throw new ChukchaError("invalid_parameter", "consumer: this version has no named consumers");
   }
-  if (c.req.raw.method === "HEAD") return new Response(null, { status: 200 });
+  if (request.method === "HEAD") return new Response(null, { status: 200 });
   await store.acknowledge(category, chunk, size);
   return Response.json({ chunk, acknowledged: true });
 }
 
 /** Handles `GET /listChunks`. */
-export function listChunks({ store }: Service, c: Context): Response {
-  return Response.json(store.listChunks(checkCategory(Params.of(c.req.raw.url).required("category"))));
+export function listChunks({ store }: Service, request: Request): Response {
+  return Response.json(store.listChunks(checkCategory(Params.of(request.url).required("category"))));
 }
 
 /** Handles `GET /listCategories`. */

@@ -10,7 +10,6 @@
  * @module
  */
 import { accepts } from "@std/http";
-import type { Context } from "hono";
 import { ChukchaError } from "../protocol/errors.ts";
 import { TAIL_KEEPALIVE_MS } from "../protocol/limits.ts";
 import { checkCategory } from "../protocol/names.ts";
@@ -24,8 +23,7 @@ import type { Service } from "./service.ts";
 const KEEPALIVE = new TextEncoder().encode(":\n\n");
 
 /** Handles `GET /tail`. */
-export function tail(service: Service, c: Context): Response {
-  const request = c.req.raw;
+export function tail(service: Service, request: Request): Response {
   const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const start = startOf(params, request.headers.get("last-event-id"));

@@ -1,9 +1,10 @@
 /**
  * Group commit: batches that arrive while others are being handled go out in the next single write.
  *
- * `append` only queues. Once the events that were already waiting are handled, all that has gathered by then is
- * written: data, then index records, then, if anyone asked, one sync of both for all of them; then the new length is
- * published and everyone is answered. One group is under way at a time, so order of arrival is order in the chunk.
+ * `append` only queues. Once the events that were already waiting are handled, and a further round of them has brought
+ * nothing more, all that has gathered is written: data, then index records, then, if anyone asked, one sync of both for
+ * all of them; then the new length is published and everyone is answered. One group is under way at a time, so order of
+ * arrival is order in the chunk.
  *
  * What a crash leaves: before the index record, bytes that nothing vouches for; after it, a batch that may never have
  * been answered but is whole. The next start keeps groups that are whole and cuts off the rest.
@@ -26,6 +27,8 @@ import { IndexBuilder } from "./index_builder.ts";
 import { type OpenFile, type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
 
+/** Rounds of events that a group waits for at most, while each brings more. */
+const GATHER_ROUNDS_MAX = 4;
 /** Batches smaller than this are copied together into one write; larger ones are written from where they are. */
 const SCRATCH_BYTES = 256 * KIB;
 
@@ -64,6 +67,9 @@ export class AppendQueue {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #running = false;
+  /** Batches that waited when the last round of events ended, and how many rounds that were. */
+  #gathered = 0;
+  #rounds = 0;
   #idle: (() => void)[] = [];
 
   constructor(target: AppendTarget, files: OpenFiles, clock: Clock, chunkBytesMax: number) {
@@ -88,7 +94,9 @@ export class AppendQueue {
       this.#waitingBytes += bytes.length;
       if (this.#running) return;
       this.#running = true;
-      this.#clock.soon(this.#run);
+      this.#gathered = 0;
+      this.#rounds = 0;
+      this.#clock.soon(this.#gather);
     });
   }
 
@@ -96,6 +104,13 @@ export class AppendQueue {
   drained(): Promise<void> {
     return this.#running ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve();
   }
+
+  /** Waits for another round of events as long as the last one brought more, but not for ever. */
+  readonly #gather = (): void => {
+    if (this.#waiting.length === this.#gathered || ++this.#rounds > GATHER_ROUNDS_MAX) return this.#run();
+    this.#gathered = this.#waiting.length;
+    this.#clock.soon(this.#gather);
+  };
 
   readonly #run = (): void => {
     while (this.#waiting.length > 0) {
