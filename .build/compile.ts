@@ -55,7 +55,12 @@ async function compile(target: string, directory: string): Promise<string> {
     stdin: "null",
   });
   const { success } = await command.spawn().status;
-  if (!success) throw new Error(`deno compile failed for ${target}`);
+  if (!success) {
+    throw new Error(
+      `${target} could not be built; if it was the download of denort that failed, this machine does not reach Deno's ` +
+        "host: DENORT_BIN=$(command -v deno) deno task compile checks all but that",
+    );
+  }
   return executable;
 }
 
@@ -108,4 +113,13 @@ async function main(args: readonly string[]): Promise<void> {
   if (flags["pack"]) await Deno.writeTextFile(`${out}/chukcha_${VERSION}_checksums.txt`, checksums.join(""));
 }
 
-if (import.meta.main) await main(Deno.args);
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    await Deno.stderr.write(
+      new TextEncoder().encode(`compile: ${error instanceof Error ? error.message : error}\n`),
+    );
+    Deno.exit(1);
+  }
+}
