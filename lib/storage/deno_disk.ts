@@ -166,7 +166,14 @@ export class DenoDisk implements Disk {
         file.close();
         return undefined;
       }
-      return { release: () => file.close() };
+      return {
+        release() {
+          // Closing is not enough: a child that another thread has forked and that has not yet called exec holds the
+          // descriptor too, and the lock with it.
+          file.unlockSync();
+          file.close();
+        },
+      };
     });
   }
 
