@@ -191,8 +191,9 @@ function servingCheck(draining: boolean): HealthCheck {
 
 function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeStatus {
   const { store } = service;
-  const checks = [...service.readiness(), store.checkChunks()];
-  const { categories, chunks, bytes, openFiles } = store.totals();
+  const totals = store.totals();
+  const checks = [...service.readiness(), store.checkChunks(totals)];
+  const { categories, chunks, bytes, openFiles } = totals;
   const { freeBytes, totalBytes } = store.space();
   const { listen: address, ...others } = settings;
   return {

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { concatenate } from "../protocol/bytes.ts";
 import { BATCH_BYTES_CEILING, KIB } from "../protocol/limits.ts";
 
 const NEWLINE = 0x0a;
@@ -56,7 +57,7 @@ export class EventParser {
     this.#restBytes += bytes.length;
     if (this.#restBytes > EVENT_BYTES_MAX) throw new RangeError("an event is longer than any message can be");
     if (bytes.indexOf(NEWLINE) < 0) return undefined;
-    const input = this.#rest.length === 1 ? bytes : join(this.#rest, this.#restBytes);
+    const input = this.#rest.length === 1 ? bytes : concatenate(this.#rest);
     const { consumed, piece } = parse(input);
     const rest = input.slice(consumed);
     this.#rest = rest.length === 0 ? [] : [rest];
@@ -107,14 +108,4 @@ function begins(input: Bytes, at: number, field: Bytes): boolean {
 /** A value without the one space that may stand before it. */
 function valueOf(input: Bytes, start: number, end: number): Bytes {
   return input.subarray(input[start] === SPACE && start < end ? start + 1 : start, end);
-}
-
-function join(pieces: readonly Bytes[], totalBytes: number): Bytes {
-  const joined = new Uint8Array(totalBytes);
-  let at = 0;
-  for (const piece of pieces) {
-    joined.set(piece, at);
-    at += piece.length;
-  }
-  return joined;
 }

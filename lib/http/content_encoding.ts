@@ -13,6 +13,7 @@
  * @module
  */
 import { gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { concatenate } from "../protocol/bytes.ts";
 import { ChukchaError, quote } from "../protocol/errors.ts";
 import { BODY_ENCODED_SLACK_BYTES, CONTENT_ENCODINGS_MAX, KIB, MIB } from "../protocol/limits.ts";
 import { splitZstdFrames } from "./zstd_frames.ts";
@@ -125,7 +126,7 @@ function unzstd(bytes: Uint8Array, bytesMax: number): Uint8Array {
     if (total > bytesMax) throw tooLarge(bytesMax);
     parts.push(part);
   }
-  return parts.length === 1 ? parts[0]! : concat(parts, total);
+  return parts.length === 1 ? parts[0]! : concatenate(parts);
 }
 
 /** Output is gathered in pieces: a guess at four times the input wastes little and needs few of them. */
@@ -137,16 +138,6 @@ function options(inputBytes: number, bytesMax: number): { maxOutputLength: numbe
 /** The same bytes without the `Buffer` class, whose `slice` and friends behave differently. */
 function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function concat(parts: readonly Uint8Array[], total: number): Uint8Array {
-  const whole = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function tooLarge(bytesMax: number): ChukchaError {

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { concatenate } from "../protocol/bytes.ts";
 import { KIB } from "../protocol/limits.ts";
 import type { Tail, TailPiece } from "../storage/tail.ts";
 
@@ -54,14 +55,4 @@ function pushData(parts: Uint8Array[], message: Uint8Array): void {
     start = at + 1;
   }
   parts.push(DATA, message.subarray(start));
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -35,6 +35,14 @@ export class Acknowledged {
     this.#ranges.set(instance, addNumber(this.#ranges.get(instance) ?? [], number));
   }
 
+  /** A set with one more chunk; this one stays as it is. */
+  with(instance: string, number: number): Acknowledged {
+    const copy = new Acknowledged();
+    this.#ranges.forEach((ranges, owner) => copy.#ranges.set(owner, ranges));
+    copy.add(instance, number);
+    return copy;
+  }
+
   /** The largest acknowledged number of an owner; -1 if there is none. */
   largest(instance: string): number {
     return this.#ranges.get(instance)?.at(-1)?.[1] ?? -1;

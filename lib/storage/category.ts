@@ -255,8 +255,7 @@ export class Category implements AppendTarget {
         `size: ${size} does not cover the ${chunk.size} bytes of ${name}`,
       );
     }
-    const acknowledged = Acknowledged.decode(this.#acknowledged.encode());
-    acknowledged.add(chunk.instance, chunk.number);
+    const acknowledged = this.#acknowledged.with(chunk.instance, chunk.number);
     try {
       await this.#publishAcknowledged(chunk, acknowledged);
     } catch (error) {

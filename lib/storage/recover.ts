@@ -207,7 +207,8 @@ function reportDamage(log: RecoveryContext["log"], chunk: Chunk, damaged: readon
 /** Makes the index of a chunk that was put there by hand. Its last message gets its `\n` if it lacks one. */
 async function adopt({ disk, clock, log }: RecoveryContext, chunk: Chunk, dataSize: number): Promise<void> {
   const builder = new IndexBuilder();
-  builder.begin(0, 0, clock.now());
+  const timeMs = clock.now();
+  builder.begin(0, 0, timeMs);
   const data = disk.open(chunk.dataPath, { write: true });
   try {
     const newline = new TextEncoder().encode("\n");
@@ -227,7 +228,7 @@ async function adopt({ disk, clock, log }: RecoveryContext, chunk: Chunk, dataSi
   chunk.size = dataSize;
   chunk.indexSize = index.length;
   chunk.rolling = builder.rolling;
-  chunk.timeMs = clock.now();
+  chunk.timeMs = timeMs;
   log.info("adopted a chunk that had no index", { chunk: chunk.dataPath, bytes: dataSize });
 }
 

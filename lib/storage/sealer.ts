@@ -2,8 +2,8 @@
  * Finishes complete chunks in the background: syncs them, then writes the record that says so.
  *
  * A large one not at once: the kernel writes dirty pages out by itself, and a chunk that is acknowledged meanwhile need
- * not reach the device at all. It waits for some seconds, and fewer where more bytes wait than a start could examine in about a
- * second: that bounds what an unclean start has to read.
+ * not reach the device at all. It waits for some seconds, and fewer where more bytes wait than a start could examine in
+ * about a second: that bounds what an unclean start has to read.
  *
  * A sealed chunk needs no look at the next start, and a crash after it cannot shorten it. One that could not be sealed
  * (power cut, full disk) is examined at the next start, which costs time and nothing else.

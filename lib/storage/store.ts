@@ -176,8 +176,7 @@ export class Store {
   }
 
   /** Whether all that is stored is known to be good. */
-  checkChunks(): HealthCheck {
-    const { damaged } = this.totals();
+  checkChunks({ damaged } = this.totals()): HealthCheck {
     const message = damaged === 0
       ? "no damage known"
       : `${damaged} chunks hold damaged bytes; the log names them`;
