@@ -155,8 +155,8 @@ Deno.test("help and version work without a node", async () => {
 testWith("a terminal is shown how it went, a file gets the bytes alone", [tool("script")], async () => {
   await using node = await startLocalNode();
   const line = "seq 1000 | chukcha write web; chukcha read web > /dev/null; chukcha read web | cksum";
-  // `script` runs the shell again, so the program has to be defined in there.
-  const { code, stdout } = await shell(node.url, `export -f chukcha; script -qec '${line}' /dev/null`);
+  // `script` runs $SHELL, which may be unset or a shell that knows no exported functions: bash is named.
+  const { code, stdout } = await shell(node.url, `export -f chukcha; SHELL=$BASH script -qec '${line}' /dev/null`);
   const shown = new TextDecoder().decode(stdout);
   assertEquals(code, 0);
   assertMatch(shown, /1,000 messages written, 3.8 KiB in \d+ms\r\n/);
