@@ -13,6 +13,14 @@ import { CHUNK_NUMBER_MAX, isInstance } from "../protocol/names.ts";
 /** First and last chunk number of a range. */
 export type NumberRange = readonly [first: number, last: number];
 
+/** What is acknowledged of one owner's chunks. */
+export interface AcknowledgedOf {
+  /** Sorted, disjoint, not adjacent. */
+  readonly ranges: readonly NumberRange[];
+  /** Sizes of those that were finalised, by number: whoever holds more of one publishes the rest again. */
+  readonly sizes: ReadonlyMap<number, number>;
+}
+
 /** Name of the file in a category's directory. */
 export const ACKNOWLEDGED_FILE = "acknowledged.json";
 
