@@ -208,6 +208,7 @@ function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeS
     categories,
     chunks,
     bytes,
+    peers: [],
     disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
     open: { files: openFiles, tails: service.tails.count, body_bytes: service.budget.used },
     settings: { ...others, listen: formatListen(address) },

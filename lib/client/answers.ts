@@ -53,7 +53,7 @@ export async function takeStatus(response: Response): Promise<NodeStatus> {
   const value = await json(response);
   if (
     isObject(value) && typeof value.instance === "string" && typeof value.healthy === "boolean" &&
-    Array.isArray(value.checks)
+    Array.isArray(value.checks) && Array.isArray(value.peers)
   ) {
     return value as unknown as NodeStatus;
   }

@@ -36,6 +36,26 @@ export interface HealthCheck {
   readonly message: string;
 }
 
+/** Another node of the cluster, as this node sees it. */
+export interface PeerStatus {
+  /** Its name. */
+  readonly instance: string;
+  /** Where it is asked. */
+  readonly url: string;
+  /** Whether it answered when it was last asked. */
+  readonly reachable: boolean;
+  /** Milliseconds that it has been reachable, or has not been. */
+  readonly since_ms: number;
+  /** Bytes that this node lacks of what the peer holds, as far as it knows. */
+  readonly behind_bytes: number;
+  /** Chunks that these bytes belong to. */
+  readonly behind_chunks: number;
+  /** Bytes that the peer said it lacks of what this node holds; `null` as long as it said nothing. */
+  readonly lag_bytes: number | null;
+  /** What went wrong when it was last asked in vain, in one sentence; `null` if nothing did. */
+  readonly last_error: string | null;
+}
+
 /** Answer of `GET /status`. */
 export interface NodeStatus {
   /** Name of the node. */
@@ -44,8 +64,8 @@ export interface NodeStatus {
   readonly incarnation: string;
   /** Version of the program. */
   readonly version: string;
-  /** Whether it takes requests, or finishes the last ones. */
-  readonly state: "serving" | "draining";
+  /** Whether it still asks its peers which chunk numbers it has used, takes requests, or finishes the last ones. */
+  readonly state: "joining" | "serving" | "draining";
   /** Milliseconds since the start. */
   readonly uptime_ms: number;
   /** What the current settings survive and what they do not, in one sentence. */
@@ -60,6 +80,8 @@ export interface NodeStatus {
   readonly chunks: number;
   /** Readable bytes in all of them. */
   readonly bytes: number;
+  /** The other nodes of the cluster, by name; none of them when the node is alone. */
+  readonly peers: readonly PeerStatus[];
   /** The file system of the data directory. */
   readonly disk: { readonly path: string; readonly free_bytes: number; readonly total_bytes: number };
   /** What is in use now: files, streams of `/tail`, and bytes of bodies not yet stored. */

@@ -18,6 +18,7 @@ const STATUS: NodeStatus = {
   categories: 12,
   chunks: 1834,
   bytes: 97_844_723_712,
+  peers: [],
   disk: { path: "/var/lib/chukcha", free_bytes: 44 * 1024 ** 3, total_bytes: 176 * 1024 ** 3 },
   open: { files: 64, tails: 3, body_bytes: 0 },
   settings: { instance: "node_1", listen: "127.0.0.1:8080", sync_each_write: false, max_batch_size: 4194304 },
