@@ -31,6 +31,8 @@ export const ERROR_STATUS = {
   method_not_allowed: 405,
   /** An acknowledgement of a chunk that is still written to, or of less than the whole of it. */
   not_complete: 409,
+  /** Another live node has this name. */
+  name_in_use: 409,
   /** A message or a batch is over its limit; nothing of the batch was stored. */
   too_large: 413,
   /** A `Content-Encoding` that is not gzip, deflate, zstd or identity. */

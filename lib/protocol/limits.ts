@@ -81,6 +81,32 @@ export const TAILS_MAX = 10_000;
 /** A quiet event stream gets a comment this often, so that proxies keep it open. */
 export const TAIL_KEEPALIVE_MS = 15_000;
 
+/** Longest wait that a poll between nodes may ask for. */
+export const REPLICATION_WAIT_MS_MAX = 20_000;
+/** Copies, acknowledged owners or pieces in one answer between nodes, each. */
+export const REPLICATION_ENTRIES_MAX = 5_000;
+/** Copies that one poll may report as held. */
+export const REPLICATION_HELD_MAX = 5_000;
+/** Ranges that one fetch may ask for. */
+export const REPLICATION_WANTED_MAX = 256;
+/** Instances that one poll or answer may name: far more than a cluster has, those that are gone included. */
+export const REPLICATION_NAMES_MAX = 1_000;
+/** Longest cursor of an answer. */
+export const REPLICATION_CURSOR_CHARS_MAX = 256;
+/** Longest address of a peer. */
+export const REPLICATION_URL_CHARS_MAX = 2_048;
+/** Bytes that one fetch is about to bring; a single larger group of messages goes alone. */
+export const REPLICATION_FETCH_BYTES_MAX = 4 * MIB;
+/** A request between nodes: full of the longest names, it stays below half of this. */
+export const REPLICATION_REQUEST_BYTES_MAX = 4 * MIB;
+/** The JSON of an answer between nodes. */
+export const REPLICATION_HEAD_BYTES_MAX = 8 * MIB;
+/** An answer between nodes: its JSON, what was asked for, and one group that was larger than what was left of that. */
+export const REPLICATION_ANSWER_BYTES_MAX = REPLICATION_HEAD_BYTES_MAX + REPLICATION_FETCH_BYTES_MAX +
+  BATCH_BYTES_CEILING;
+/** Answers between nodes up to this size are copied into one buffer; larger ones are a stream of their parts. */
+export const REPLICATION_WHOLE_BYTES_MAX = 64 * KIB;
+
 /** After SIGTERM, requests under way get this long. */
 export const SHUTDOWN_MS = 10_000;
 /** How often free disk space is asked for, at most, while writes come in. */
