@@ -12,6 +12,7 @@ import { ArrivingBodies } from "./http/arriving.ts";
 import { BodyBudget } from "./http/body_budget.ts";
 import { OpenTails } from "./http/open_tails.ts";
 import type { Service } from "./http/service.ts";
+import { formatPeers } from "./peers.ts";
 import { describePromise } from "./promise.ts";
 import { BODY_BYTES_IN_FLIGHT_MAX, OPEN_FILES_MAX, SHUTDOWN_MS, TAILS_MAX } from "./protocol/limits.ts";
 import type { Log } from "./protocol/log.ts";
@@ -195,7 +196,7 @@ function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeS
   const checks = [...service.readiness(), store.checkChunks(totals)];
   const { categories, chunks, bytes, openFiles } = totals;
   const { freeBytes, totalBytes } = store.space();
-  const { listen: address, ...others } = settings;
+  const { listen: address, peers, ...others } = settings;
   return {
     instance: settings.instance,
     incarnation: store.identity.incarnation,
@@ -211,6 +212,6 @@ function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeS
     peers: [],
     disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
     open: { files: openFiles, tails: service.tails.count, body_bytes: service.budget.used },
-    settings: { ...others, listen: formatListen(address) },
+    settings: { ...others, listen: formatListen(address), peers: formatPeers(peers) },
   };
 }

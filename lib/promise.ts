@@ -1,12 +1,19 @@
 /**
  * What the current settings survive, in one plain sentence: printed at start, and on the status page.
  *
+ * Says the worst that is survived and the least that is not, and which setting would survive that too. What a single
+ * write asks for beyond the settings is its own affair.
+ *
  * @module
  */
 
 /** What the promise depends on. */
 export interface PromiseSettings {
   readonly syncEachWrite: boolean;
+  /** How many other nodes hold a write before it is answered. */
+  readonly minSyncReplicas: number;
+  /** The other nodes of the cluster. */
+  readonly peers: readonly unknown[];
 }
 
 /**
@@ -15,13 +22,40 @@ export interface PromiseSettings {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * assertStringIncludes(describePromise({ syncEachWrite: true }), "survives a power loss");
+ * const settings = { syncEachWrite: true, minSyncReplicas: 0, peers: [] };
+ * assertStringIncludes(describePromise(settings), "survives a power loss");
  * ```
  */
-export function describePromise({ syncEachWrite }: PromiseSettings): string {
-  return syncEachWrite
-    ? "A write answered with 200 survives a power loss of this machine, but not the loss of its disk: " +
-      "there is no other node to copy it to."
-    : "A write answered with 200 survives the death of this process, but not a power loss of this machine " +
-      "(--sync-each-write does), nor the loss of its disk: there is no other node to copy it to.";
+export function describePromise({ syncEachWrite, minSyncReplicas, peers }: PromiseSettings): string {
+  const what = minSyncReplicas > 0
+    ? replicated(minSyncReplicas, syncEachWrite)
+    : peers.length > 0
+    ? fetchedLater(peers.length, syncEachWrite)
+    : alone(syncEachWrite);
+  return `A write answered with 200 survives ${what}.`;
+}
+
+function alone(synced: boolean): string {
+  return synced
+    ? "a power loss of this machine, but not the loss of its disk: there is no other node to copy it to"
+    : "the death of this process, but not a power loss of this machine (--sync-each-write does), nor the loss of " +
+      "its disk: there is no other node to copy it to";
+}
+
+function fetchedLater(peers: number, synced: boolean): string {
+  const loss = peers === 1
+    ? "what the other node has not yet fetched is lost with it"
+    : `what none of the ${peers} other nodes has fetched yet is lost with it`;
+  return synced
+    ? `a power loss of this machine, but not the loss of its disk (--min-sync-replicas does): ${loss}`
+    : "the death of this process, but neither a power loss of this machine (--sync-each-write does) nor its loss " +
+      `for good (--min-sync-replicas does): ${loss}`;
+}
+
+function replicated(replicas: number, synced: boolean): string {
+  const any = replicas === 1 ? "any one machine" : `any ${replicas} machines`;
+  const holders = `all ${replicas + 1} that hold it`;
+  return synced
+    ? `the loss of ${any} for good, and a power loss of the whole cluster, but not the loss of ${holders}`
+    : `the loss of ${any} for good, but not a power loss of ${holders} at the same time (--sync-each-write does)`;
 }

@@ -11,6 +11,7 @@
 import { ChukchaError, quote } from "./protocol/errors.ts";
 import * as limits from "./protocol/limits.ts";
 import { isInstance } from "./protocol/names.ts";
+import { formatPeers, parsePeers, type PeerAddress } from "./peers.ts";
 import {
   DURATION_RULE,
   formatDuration,
@@ -49,6 +50,14 @@ export interface Settings {
   readonly maxBatchSize: number;
   /** Whether each write that does not say otherwise is answered only after its sync. */
   readonly syncEachWrite: boolean;
+  /** The other nodes of the cluster; this one is never among them. */
+  readonly peers: readonly PeerAddress[];
+  /** How many other nodes must hold each write that does not say otherwise before it is answered. */
+  readonly minSyncReplicas: number;
+  /** How long a node may stay away before its last chunks are completed without it. */
+  readonly finalizeAfterMs: number;
+  /** Whether an empty data directory takes writes without asking the peers which chunk numbers it has used before. */
+  readonly bootstrap: boolean;
   /** Bytes that must be free on the data directory's file system for writes to be taken. */
   readonly minFreeDisk: number;
   readonly logLevel: LogLevel;
@@ -64,6 +73,10 @@ export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
   maxMessageSize: limits.MESSAGE_BYTES_MAX_DEFAULT,
   maxBatchSize: limits.BATCH_BYTES_MAX_DEFAULT,
   syncEachWrite: false,
+  peers: [],
+  minSyncReplicas: 0,
+  finalizeAfterMs: limits.FINALIZE_AFTER_MS_DEFAULT,
+  bootstrap: false,
   minFreeDisk: limits.MIN_FREE_DISK_BYTES_DEFAULT,
   logLevel: "info",
   logFormat: "text",
@@ -75,7 +88,7 @@ interface Kind<T> {
   readonly placeholder?: string;
   /** The rule, to follow "is not". */
   readonly rule: string;
-  /** `undefined` if the text breaks the rule. */
+  /** `undefined` if the text breaks the rule; a ChukchaError where there is more to tell than the rule. */
   parse(text: string): T | undefined;
   /** How a default is shown in the help. */
   show(value: T): string;
@@ -136,6 +149,20 @@ const address: Kind<ListenAddress> = {
   show: formatListen,
 };
 
+const count = (min: number, max: number): Kind<number> => ({
+  placeholder: "N",
+  rule: `a whole number from ${min} to ${max}`,
+  parse: (text) => /^\d{1,9}$/.test(text) ? between(Number(text), min, max) : undefined,
+  show: String,
+});
+
+const peerList: Kind<readonly PeerAddress[]> = {
+  placeholder: "NAME=URL,…",
+  rule: "a list like node_2=http://10.0.0.2:8080,node_3=http://10.0.0.3:8080",
+  parse: parsePeers,
+  show: (peers) => formatPeers(peers) || "none",
+};
+
 /** One row of the table. */
 export interface SettingRow<K extends keyof Settings = keyof Settings> {
   readonly key: K;
@@ -166,6 +193,20 @@ export const SETTINGS: readonly SettingRow[] = [
   row("maxMessageSize", "max-message-size", size(1, limits.BATCH_BYTES_CEILING), "longest message"),
   row("maxBatchSize", "max-batch-size", size(1, limits.BATCH_BYTES_CEILING), "largest batch, after decoding"),
   row("syncEachWrite", "sync-each-write", flag, "answer a write only when it would survive a power loss"),
+  row("peers", "peers", peerList, "the other nodes of the cluster; this one may be among them"),
+  row(
+    "minSyncReplicas",
+    "min-sync-replicas",
+    count(0, limits.PEERS_MAX),
+    "answer a write once N others hold it",
+  ),
+  row(
+    "finalizeAfterMs",
+    "finalize-after",
+    duration(1000, YEAR_MS),
+    "complete chunks of a node gone this long",
+  ),
+  row("bootstrap", "bootstrap", flag, "take writes into an empty directory without asking the peers first"),
   row("minFreeDisk", "min-free-disk", size(0, 1024 * TIB), "refuse writes while less than this is free"),
   row("logLevel", "log-level", oneOf("debug", "info", "warn", "error"), "how much is logged to stderr"),
   row("logFormat", "log-format", oneOf("text", "json"), "how a line of the log looks"),
@@ -244,26 +285,54 @@ export function resolveSettings(sources: SettingSources): Settings {
   for (const { key, flag, kind } of SETTINGS) {
     const { name, text } = given.get(flag) ?? {};
     if (name === undefined || text === undefined) continue;
-    const value = kind.parse(text);
-    if (value === undefined) throw invalid(`${name}: ${quote(text)} is not ${kind.rule}`);
-    settings[key] = value;
+    settings[key] = parse(kind, name, text);
   }
-  const resolved = settings as unknown as Settings;
+  const all = settings as unknown as Settings;
+  const resolved = { ...all, peers: all.peers.filter((peer) => peer.instance !== all.instance) };
   checkTogether(resolved, given);
   return resolved;
 }
 
+function parse(kind: Kind<unknown>, name: string, text: string): unknown {
+  try {
+    const value = kind.parse(text);
+    if (value !== undefined) return value;
+  } catch (error) {
+    throw error instanceof ChukchaError ? invalid(`${name}: ${error.message}`) : error;
+  }
+  throw invalid(`${name}: ${quote(text)} is not ${kind.rule}`);
+}
+
 /** Rules between settings. A batch larger than a chunk is fine: the chunk holds it alone. */
 function checkTogether(settings: Settings, given: ReadonlyMap<string, Given>): void {
-  if (settings.maxMessageSize <= settings.maxBatchSize) return;
-  const describe = (flag: string, bytes: number) => {
+  const { maxMessageSize, maxBatchSize, peers, minSyncReplicas, instance, listen } = settings;
+  const describe = (flag: string, text: string) => {
     const found = given.get(flag);
-    return found ? `${found.name}: ${quote(found.text)}` : `--${flag} (default): ${quote(formatSize(bytes))}`;
+    return found ? `${found.name}: ${quote(found.text)}` : `--${flag} (default): ${quote(text)}`;
   };
-  throw invalid(
-    `${describe("max-message-size", settings.maxMessageSize)} is more than ` +
-      `${describe("max-batch-size", settings.maxBatchSize)}: a message must fit into a batch`,
-  );
+  if (maxMessageSize > maxBatchSize) {
+    throw invalid(
+      `${describe("max-message-size", formatSize(maxMessageSize))} is more than ` +
+        `${describe("max-batch-size", formatSize(maxBatchSize))}: a message must fit into a batch`,
+    );
+  }
+  if (peers.length > limits.PEERS_MAX) {
+    throw invalid(`${describe("peers", "")}: ${peers.length} other nodes, the most are ${limits.PEERS_MAX}`);
+  }
+  if (minSyncReplicas > peers.length) {
+    const others = peers.length === 1 ? "1 other node" : `${peers.length} other nodes`;
+    throw invalid(
+      `${describe("min-sync-replicas", "0")} is more than the ${others} of ${describe("peers", "none")}: ` +
+        "no write could ever be answered",
+    );
+  }
+  const mirror = peers.find(({ url }) => url === `http://${formatListen(listen)}`);
+  if (mirror) {
+    throw invalid(
+      `${describe("peers", "")}: ${quote(mirror.instance)} is where this node itself listens, which is ` +
+        `${describe("instance", instance)}: its own entry must bear its own name`,
+    );
+  }
 }
 
 function fromFlags(flags: SettingSources["flags"]): [string, Given][] {

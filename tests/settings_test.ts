@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ChukchaError } from "../lib/protocol/errors.ts";
 import { isInstance } from "../lib/protocol/names.ts";
@@ -42,18 +42,24 @@ Deno.test("resolveSettings takes flag over environment over configuration file o
     "max-message-size": ["1KiB", "2KiB", "3KiB"],
     "max-batch-size": ["1MiB", "2MiB", "3MiB"],
     "sync-each-write": ["true", "false", "true"],
+    "peers": ["a=http://a:1,b=http://b:1", "c=http://c:1", "d=http://d:1"],
+    "min-sync-replicas": ["2", "1", "0"],
+    "finalize-after": ["1h", "2h", "3h"],
+    "bootstrap": ["true", "false", "true"],
     "min-free-disk": ["1MiB", "2MiB", "3MiB"],
     "log-level": ["debug", "warn", "error"],
     "log-format": ["json", "text", "json"],
   };
+  const cluster = { [environmentName("peers")]: "x=http://x:1,y=http://y:1" };
   for (const { key, flag, kind } of SETTINGS) {
     const [inFlag, inEnv, inConfig] = texts[flag]!;
     const flags = { [flag]: inFlag };
-    const env = { [environmentName(flag)]: inEnv };
+    const base = flag === "min-sync-replicas" ? cluster : {};
+    const env = { ...base, [environmentName(flag)]: inEnv };
     const configText = JSON.stringify({ [configName(flag)]: inConfig });
     assertEquals(resolveSettings({ ...NOTHING, flags, env, configText })[key], kind.parse(inFlag));
     assertEquals(resolveSettings({ ...NOTHING, env, configText })[key], kind.parse(inEnv));
-    assertEquals(resolveSettings({ ...NOTHING, configText })[key], kind.parse(inConfig));
+    assertEquals(resolveSettings({ ...NOTHING, env: base, configText })[key], kind.parse(inConfig));
   }
   assertEquals(Object.keys(texts).length, SETTINGS.length);
   assertEquals(SETTINGS.map(({ key }) => key).toSorted(), Object.keys(resolveSettings(NOTHING)).toSorted());
@@ -101,6 +107,38 @@ Deno.test("resolveSettings names setting, place, value and rule of what it refus
       `CHUKCHA_MAX_MESSAGE_SIZE (environment): "8MiB" is more than --max-batch-size (default): "4 MiB": ` +
       "a message must fit into a batch",
     ],
+    [
+      { flags: { "finalize-after": "0.5s" } },
+      `--finalize-after: "0.5s" is not a duration like 500ms, 90s, 10m, 24h or 1d, from 1s to 365d`,
+    ],
+    [
+      { flags: { peers: "http://a:1,http://b:2" } },
+      `--peers: "http://a:1" has no name before it: write name=http://host:port`,
+    ],
+    [
+      { env: { CHUKCHA_PEERS: "a=http://a:1,b=http://b:2,a=http://c:3" } },
+      `CHUKCHA_PEERS (environment): "a" is both "http://a:1" and "http://c:3": one node, one URL`,
+    ],
+    [
+      { flags: { "min-sync-replicas": "-1" } },
+      `--min-sync-replicas: "-1" is not a whole number from 0 to 64`,
+    ],
+    [
+      { flags: { "min-sync-replicas": "1" } },
+      `--min-sync-replicas: "1" is more than the 0 other nodes of --peers (default): "none"`,
+    ],
+    [
+      {
+        flags: { instance: "a", "min-sync-replicas": "2" },
+        env: { CHUKCHA_PEERS: "a=http://a:1,b=http://b:1" },
+      },
+      `--min-sync-replicas: "2" is more than the 1 other node of CHUKCHA_PEERS (environment): ` +
+      `"a=http://a:1,b=http://b:1": no write could ever be answered`,
+    ],
+    [
+      { flags: { instance: "a", peers: "b=http://127.0.0.1:8080" } },
+      `--peers: "b=http://127.0.0.1:8080": "b" is where this node itself listens, which is --instance: "a"`,
+    ],
     [{ configText: "{" }, "--config: the file is not JSON"],
     [{ configText: "[]" }, "--config: the file is not a JSON object"],
     [{ configText: `{"listen": ["a"]}` }, `listen (config file): "[\\"a\\"]" is not a string`],
@@ -144,6 +182,25 @@ Deno.test("resolveSettings leaves the environment of others alone", () => {
 Deno.test("resolveSettings lets a batch be larger than a chunk", () => {
   const flags = { "max-chunk-size": "1KiB", "max-batch-size": "2MiB" };
   assertEquals(resolveSettings({ ...NOTHING, flags }).maxBatchSize, 2 * 1024 * 1024);
+});
+
+Deno.test("resolveSettings leaves this node out of its peers, so that one list serves all", () => {
+  const peers = "a=http://127.0.0.1:8080,b=http://b:1,c=http://c:1";
+  const names = (instance: string) =>
+    resolveSettings({ ...NOTHING, flags: { peers, instance, listen: ":8080" } }).peers.map((peer) =>
+      peer.instance
+    );
+  assertEquals(names("a"), ["b", "c"]);
+  assertEquals(names("c"), ["a", "b"]);
+  assertEquals(names("d"), ["a", "b", "c"]);
+});
+
+Deno.test("resolveSettings bounds the number of other nodes", () => {
+  const list = (count: number) =>
+    Array.from({ length: count }, (_, i) => `n${i}=http://n:${i + 1}`).join(",");
+  assertEquals(resolveSettings({ ...NOTHING, flags: { peers: list(64) } }).peers.length, 64);
+  assertEquals(resolveSettings({ ...NOTHING, flags: { peers: list(65), instance: "n3" } }).peers.length, 64);
+  assertMatch(refused({ flags: { peers: list(65) } }), /^--peers: .*: 65 other nodes, the most are 64$/);
 });
 
 Deno.test("parseListen takes what people write, and formatListen gives it back", () => {

@@ -5,7 +5,8 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import type { Log } from "../protocol/log.ts";
-import { defaultText, resolveSettings, SETTINGS, type Settings } from "../settings.ts";
+import { isLoopback } from "../peers.ts";
+import { defaultText, formatListen, resolveSettings, SETTINGS, type Settings } from "../settings.ts";
 import { WrongDirectoryError } from "../storage/node_file.ts";
 import { type Command, EXIT, Failure, type Flag, type Invocation, UsageError } from "./command.ts";
 
@@ -29,6 +30,10 @@ export const serve: Command = {
   examples: [
     ["chukcha serve", "a node on 127.0.0.1:8080, with its data in ./chukcha-data"],
     ["chukcha serve --listen :8080 --data-dir /srv/chukcha --sync-each-write", "for others, and careful"],
+    [
+      "chukcha serve --listen :8080 --instance a --peers a=http://10.0.0.1:8080,b=http://10.0.0.2:8080",
+      "one of two",
+    ],
     ["CHUKCHA_LISTEN=:9000 chukcha serve --config node.json", "settings from the environment and a file"],
   ],
   run,
@@ -69,12 +74,26 @@ async function run({ flags, env, terminal, signal }: Invocation): Promise<number
 /** What a person who starts a node has to know, and a program can find in the log. */
 function announce(
   log: Log,
-  { dataDir }: Settings,
+  settings: Settings,
   node: { url: string; instance: string; promise: string },
 ): void {
   log.info(`${node.instance} serves ${node.url}`, { instance: node.instance, url: node.url });
-  log.info(`data is kept in ${dataDir}`, { data_dir: dataDir });
+  log.info(`data is kept in ${settings.dataDir}`, { data_dir: settings.dataDir });
   log.info(node.promise);
+  const peers = settings.peers.map(({ instance }) => instance);
+  if (peers.length > 0) log.info(`takes what it lacks from ${peers.join(", ")}`, { peers: peers.length });
+  const unreachable = unreachableFor(settings);
+  if (unreachable !== undefined) log.warn(unreachable);
+}
+
+/** The default address serves this machine alone: others find out only by their own failing polls. */
+export function unreachableFor({ listen, peers }: Settings): string | undefined {
+  const elsewhere = peers.filter(({ url }) => !isLoopback(new URL(url).hostname));
+  if (!isLoopback(listen.hostname) || elsewhere.length === 0) return undefined;
+  return `this node listens on ${formatListen(listen)}, which ${
+    elsewhere[0]!.instance
+  } on another machine cannot ` +
+    "reach: unless a proxy stands before it, choose --listen :8080 or an address of this machine";
 }
 
 async function settle(

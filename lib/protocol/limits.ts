@@ -21,6 +21,11 @@ export const ROTATE_INTERVAL_MS_DEFAULT = 10 * 60_000;
 /** Writes are refused while the data directory's file system has less than this. Setting `--min-free-disk`. */
 export const MIN_FREE_DISK_BYTES_DEFAULT = 256 * MIB;
 
+/** Other nodes of one cluster. Setting `--peers` names them. */
+export const PEERS_MAX = 64;
+/** A node that nobody heard of for this long has its last chunks completed by the others. Setting `--finalize-after`. */
+export const FINALIZE_AFTER_MS_DEFAULT = 24 * 3_600_000;
+
 /** Upper end of `max_size` of one read. */
 export const READ_BYTES_MAX = 16 * MIB;
 /** `max_size` of a read that names none: holds any message of the default limits. */

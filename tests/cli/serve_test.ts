@@ -4,6 +4,9 @@
  * @module
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { unreachableFor } from "../../lib/cli/serve.ts";
+import { parsePeers } from "../../lib/peers.ts";
+import { DEFAULT_SETTINGS, parseListen } from "../../lib/settings.ts";
 import { startChildNode, temporaryDirectory } from "../support/node.ts";
 import { run } from "./program.ts";
 
@@ -32,4 +35,21 @@ Deno.test("serve says its address, its directory and its promise, and ends with 
   assertEquals(await node.stop(), 0);
   await using again = await startChildNode(directory.path);
   assertEquals(new TextDecoder().decode((await run(again.url, ["read", "web"])).stdout), "kept\n");
+});
+
+Deno.test("unreachableFor warns of an address that no other machine can reach, and of no other", () => {
+  const warning = (listen: string, peers: string) =>
+    unreachableFor({
+      ...DEFAULT_SETTINGS,
+      instance: "a",
+      listen: parseListen(listen)!,
+      peers: parsePeers(peers),
+    });
+  assertStringIncludes(
+    warning("127.0.0.1:8080", "b=http://127.0.0.1:8081,c=http://10.0.0.3:8080")!,
+    "this node listens on 127.0.0.1:8080, which c on another machine cannot reach",
+  );
+  assertEquals(warning("[::1]:8080", "b=http://[::1]:8081,c=http://localhost:8082"), undefined);
+  assertEquals(warning(":8080", "b=http://10.0.0.2:8080"), undefined);
+  assertEquals(warning("127.0.0.1:8080", ""), undefined);
 });

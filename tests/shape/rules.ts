@@ -9,7 +9,7 @@ import { lineOf, type Source } from "./scan.ts";
 /** What a node is made of, from the wire up: each part may import those before it. */
 const LAYERS = ["protocol", "storage", "replication", "http"];
 /** Single files directly in `lib/` that know nothing of the layers, or of the wire's words only. */
-const SMALL = ["settings.ts", "version.ts", "quantities.ts", "suggest.ts", "promise.ts"];
+const SMALL = ["settings.ts", "version.ts", "quantities.ts", "suggest.ts", "promise.ts", "peers.ts"];
 
 /** What each part of `lib/` may import besides itself: other parts, names of the import map, Node's own modules. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   console: ["protocol", "client"],
   cli: [...LAYERS, ...SMALL, "client", "node.ts", "@std/cli", "@logtape/", "node:"],
   "node.ts": [...LAYERS, ...SMALL, "console", "hono", "@logtape/", "node:"],
-  "settings.ts": ["protocol", "quantities.ts", "suggest.ts"],
+  "settings.ts": ["protocol", "quantities.ts", "suggest.ts", "peers.ts"],
+  "peers.ts": ["protocol"],
   "version.ts": [],
   "quantities.ts": [],
   "suggest.ts": [],

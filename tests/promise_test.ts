@@ -1,0 +1,58 @@
+/**
+ * @module Tests of `lib/promise.ts`.
+ */
+import { assertEquals } from "@std/assert";
+import { describePromise } from "../lib/promise.ts";
+
+Deno.test("describePromise says what is survived and what is not, for every combination", () => {
+  const wanted: [syncEachWrite: boolean, minSyncReplicas: number, peers: number, sentence: string][] = [
+    [
+      false,
+      0,
+      0,
+      "the death of this process, but not a power loss of this machine (--sync-each-write does), nor the loss of " +
+      "its disk: there is no other node to copy it to.",
+    ],
+    [
+      true,
+      0,
+      0,
+      "a power loss of this machine, but not the loss of its disk: there is no other node to copy it to.",
+    ],
+    [
+      false,
+      0,
+      2,
+      "the death of this process, but neither a power loss of this machine (--sync-each-write does) nor its loss " +
+      "for good (--min-sync-replicas does): what none of the 2 other nodes has fetched yet is lost with it.",
+    ],
+    [
+      true,
+      0,
+      1,
+      "a power loss of this machine, but not the loss of its disk (--min-sync-replicas does): what the other node " +
+      "has not yet fetched is lost with it.",
+    ],
+    [
+      false,
+      1,
+      2,
+      "the loss of any one machine for good, but not a power loss of all 2 that hold it at the same time " +
+      "(--sync-each-write does).",
+    ],
+    [
+      true,
+      2,
+      4,
+      "the loss of any 2 machines for good, and a power loss of the whole cluster, but not the loss of all 3 that " +
+      "hold it.",
+    ],
+  ];
+  for (const [syncEachWrite, minSyncReplicas, count, sentence] of wanted) {
+    const peers = Array.from({ length: count });
+    assertEquals(
+      describePromise({ syncEachWrite, minSyncReplicas, peers }),
+      `A write answered with 200 survives ${sentence}`,
+    );
+  }
+});
