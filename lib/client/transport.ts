@@ -7,8 +7,9 @@
  *
  * @module
  */
-import { ChukchaError, ERROR_STATUS, type ErrorCode, quote, type Written } from "../protocol/errors.ts";
-import { describe, TransportError, writtenAfter } from "./transport_error.ts";
+import { ChukchaError, parseErrorBody, quote, type Written } from "../protocol/errors.ts";
+import { describeFailure } from "../protocol/fetch_failure.ts";
+import { TransportError, writtenAfter } from "./transport_error.ts";
 
 /** The part of `fetch` that is used: any function that takes an address and options. */
 export type FetchLike = (input: string, init: RequestInit) => Promise<Response>;
@@ -78,7 +79,7 @@ export class Transport {
       const silent = deadline.signal.aborted;
       throw this.failure(
         attempt,
-        silent ? `no answer within ${waitMs} ms` : describe(error),
+        silent ? `no answer within ${waitMs} ms` : describeFailure(error),
         silent ? "maybe" : writtenAfter(error),
         undefined,
         error,
@@ -116,7 +117,7 @@ export class Transport {
   /** What a node, or something between it and us, said instead of a good answer. */
   async #refusal(attempt: Attempt, response: Response): Promise<Error> {
     const text = await beginningOf(response);
-    const error = parseError(text);
+    const error = parseErrorBody(text);
     if (error) return error;
     const said = text.trim() === "" ? "" : `: ${quote(text.trim().slice(0, FOREIGN_CHARS_MAX))}`;
     const written = response.status >= 500 ? "maybe" : "no";
@@ -189,19 +190,4 @@ async function beginningOf(response: Response): Promise<string> {
     // The status alone has to do: an answer that breaks off adds nothing to it.
   }
   return text;
-}
-
-/** The error of a node, out of its JSON; `undefined` if it is not of that form. */
-function parseError(text: string): ChukchaError | undefined {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const { code, message, written } = (body as { error?: Record<string, unknown> } | null)?.error ?? {};
-  if (typeof code !== "string" || typeof message !== "string" || !Object.hasOwn(ERROR_STATUS, code)) {
-    return undefined;
-  }
-  return new ChukchaError(code as ErrorCode, message, { written: written === "maybe" ? "maybe" : "no" });
 }

@@ -8,6 +8,7 @@
  * @module
  */
 import { ChukchaError, type Written } from "../protocol/errors.ts";
+import { causesOf } from "../protocol/fetch_failure.ts";
 
 /** Where and how a request failed. */
 export interface TransportFailure {
@@ -97,38 +98,10 @@ const NEVER_CONNECTED =
 
 /** Whether an error of `fetch` says that no connection came about. What it does not know counts as connected. */
 function neverConnected(error: unknown): boolean {
-  return causes(error).some(({ code, message }) => NEVER_CONNECTED.test(`${code ?? ""} ${message}`));
+  return causesOf(error).some(({ code, message }) => NEVER_CONNECTED.test(`${code ?? ""} ${message}`));
 }
 
 /** Whether an error of `fetch` leaves it open if a request was carried out. */
 export function writtenAfter(error: unknown): Written {
   return neverConnected(error) ? "no" : "maybe";
-}
-
-/** The error of `fetch` in a few words; runtimes hide the useful part in `cause`, wrapped in the address. */
-export function describe(error: unknown): string {
-  const innermost = causes(error).at(-1);
-  const text = (innermost?.message || innermost?.code || String(error)).replace(
-    /^error sending request.*?: client error \([A-Za-z]+\): /,
-    "",
-  );
-  return text
-    .replace(/^.*Connection refused.*$|^.*ECONNREFUSED.*$/, "connection refused")
-    .replace(/^dns error: /, "")
-    .replace(/ \(os error \d+\)$/, "");
-}
-
-interface Cause {
-  readonly message: string;
-  readonly code?: string | undefined;
-}
-
-/** An error and what caused it, outermost first. */
-function causes(error: unknown): Cause[] {
-  const found: Cause[] = [];
-  for (let at = error; at instanceof Error && found.length < 8; at = at.cause) {
-    const { code } = at as { code?: unknown };
-    found.push({ message: at.message, code: typeof code === "string" ? code : undefined });
-  }
-  return found;
 }

@@ -51,6 +51,8 @@ export const ERROR_STATUS = {
   not_joined: 503,
   /** Fewer replicas than asked for confirmed in time. */
   not_confirmed: 503,
+  /** This node's copy of a chunk is behind, and nobody who knows more can be asked now. */
+  behind: 503,
   /** A defect of the program itself; the log has the rest. */
   internal: 503,
 } as const;
@@ -95,6 +97,21 @@ export class ChukchaError extends Error {
   toBody(): ErrorBody {
     return { error: { code: this.code, message: this.message, written: this.written } };
   }
+}
+
+/** The error out of its JSON, as `toBody` has it; `undefined` if the text is none. */
+export function parseErrorBody(text: string): ChukchaError | undefined {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { code, message, written } = (body as { error?: Record<string, unknown> | null } | null)?.error ?? {};
+  if (typeof code !== "string" || typeof message !== "string" || !Object.hasOwn(ERROR_STATUS, code)) {
+    return undefined;
+  }
+  return new ChukchaError(code as ErrorCode, message, { written: written === "maybe" ? "maybe" : "no" });
 }
 
 /** Quotes a value for a message: control characters escaped, cut to a bounded length. */

@@ -111,6 +111,16 @@ export const REPLICATION_ANSWER_BYTES_MAX = REPLICATION_HEAD_BYTES_MAX + REPLICA
   BATCH_BYTES_CEILING;
 /** Answers between nodes up to this size are copied into one buffer; larger ones are a stream of their parts. */
 export const REPLICATION_WHOLE_BYTES_MAX = 64 * KIB;
+/** An error of a peer, or of what is there in its place; what is longer is not read. */
+export const REPLICATION_ERROR_BYTES_MAX = 64 * KIB;
+/** A poll that is not answered this long after its wait is over has failed. */
+export const REPLICATION_POLL_SLACK_MS = 5_000;
+/** An answer of which nothing arrived for this long has failed. */
+export const REPLICATION_SILENT_MS = 10_000;
+/** An answer must have arrived within this time, the wait of a poll not counted. */
+export const REPLICATION_TRANSFER_MS = 60_000;
+/** What a peer knows of one chunk must be answered within this time. */
+export const REPLICATION_KNOWS_MS = 5_000;
 
 /** After SIGTERM, requests under way get this long. */
 export const SHUTDOWN_MS = 10_000;
@@ -122,3 +132,54 @@ export const RETRY_AFTER_S = 1;
 export const QUOTED_CHARS_MAX = 80;
 /** Errors of one code are logged at most this often. */
 export const ERROR_LOG_INTERVAL_MS = 1_000;
+/** Places in the order of changes where a page ended, kept for whoever asks for the next one. */
+export const CHANGE_BOOKMARKS_MAX = 64;
+/** Sizes of finalised chunks kept for each owner whose chunks are acknowledged; the smallest numbers go first. */
+export const ACKNOWLEDGED_SIZES_MAX = 1_024;
+/** Messages published again as one's own go in batches of about this size. */
+export const EXCESS_BATCH_BYTES = 4 * MIB;
+/** Chunks of one owner that a tail keeps in view because they may still grow; beyond, the oldest is left. */
+export const TAIL_OPEN_CHUNKS_MAX = 64;
+
+/** A poll between nodes waits this long for news: what cannot be reached is noticed within about twice of it. */
+export const POLL_WAIT_MS = 3_000;
+/** How long a peer may take to answer, besides what it was asked to wait. */
+export const ANSWER_MS_MAX = 2_000;
+/** How long a peer may take to answer a fetch; after that, less is asked for. */
+export const FETCH_TIMEOUT_MS = 10_000;
+/** Bytes that one fetch asks for. */
+export const FETCH_BYTES_MAX = REPLICATION_FETCH_BYTES_MAX;
+/** The least that a fetch asks for, of a peer that is slow. */
+export const FETCH_BYTES_MIN = 64 * KIB;
+/** Chunks that one fetch asks for. */
+export const FETCH_CHUNKS_MAX = REPLICATION_WANTED_MAX;
+/** Lanes (a category and an owner) that are fetched from one peer at once. */
+export const DOWNLOAD_LANES_MAX = 4;
+/** About what is fetched from one peer before it is told what came of it. */
+export const CATCH_UP_ROUND_BYTES = 8 * MIB;
+/** A chunk is read for a peer in pieces of at most this size. */
+export const PIECE_BYTES = 1 * MIB;
+/** New bytes of one chunk that are put into the answer to a poll. */
+export const INLINE_CHUNK_BYTES_MAX = 64 * KIB;
+/** The same of all chunks together. */
+export const INLINE_BYTES_MAX = 256 * KIB;
+/** News that a node has from others is told this late to those who can have it from its owner. */
+export const RELAY_DELAY_MS = 500;
+/** First pause after a peer could not be asked; it doubles from time to time. */
+export const RETRY_MS_MIN = 100;
+/** Longest pause. */
+export const RETRY_MS_MAX = 2_000;
+/** What a peer could not read is asked for again after this time. */
+export const UNREADABLE_RETRY_MS = 10_000;
+/** The same trouble with a peer is logged at most this often. */
+export const TROUBLE_LOG_INTERVAL_MS = 60_000;
+/** A node that was heard this recently is live: another one of its name is refused. */
+export const NODE_LIVE_MS = 5_000;
+/** How many chunk numbers a node with an empty disk leaves out behind those that its peers know of. */
+export const NUMBERS_SKIPPED = 1_000;
+/** An acknowledgement waits this long for what it needs to know. */
+export const ACK_WAIT_MS = 5_000;
+/** How often it is asked whether an owner has been silent for `--finalize-after`, at most. */
+export const FINALISE_CHECK_MS = 10_000;
+/** Part of the shutdown time that peers get to take what they lack. */
+export const SHUTDOWN_REPLICAS_MS = 3_000;
