@@ -13,10 +13,12 @@ const EXIT_STATUS = `Exit status:
   10   \`status\`: the node is not healthy
   130  ended by Ctrl-C or SIGTERM before it was done`;
 
-/** Lines of two columns, the second one aligned. */
-export function columns(rows: readonly (readonly [string, string])[], indent = "  "): string {
-  const width = Math.max(0, ...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `${indent}${left.padEnd(width)}  ${right}`.trimEnd()).join("\n");
+/** Lines of columns, each as wide as its widest cell. */
+export function columns(rows: readonly (readonly string[])[], indent = "  "): string {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));
+  const line = (row: readonly string[]) => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ");
+  return rows.map((row) => `${indent}${line(row)}`.trimEnd()).join("\n");
 }
 
 /** Help of the whole program. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { TextLineStream } from "@std/streams";
 import { startLocalNode } from "../support/node.ts";
 import { testWith, tool } from "../support/skip.ts";
 import { run, shell, start } from "./program.ts";
@@ -124,6 +125,21 @@ Deno.test("status tells by its exit status that a node is not healthy", async ()
   assertStringIncludes(new TextDecoder().decode(stdout), "node_1 is NOT HEALTHY and draining");
 });
 
+Deno.test("status --watch shows it again until Ctrl-C, also while the node is away", async () => {
+  await using node = await startLocalNode();
+  const told: string[] = [];
+  await using watching = start(node.url, "status", "--watch", "--json");
+  const lines = watching.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+  for await (const line of lines) {
+    told.push(line);
+    if (told.length === 1) node.built.drain();
+    if (told.length === 2) break;
+  }
+  watching.signal("SIGINT");
+  assertEquals(told.map((line) => JSON.parse(line).state), ["serving", "draining"]);
+  assertEquals((await watching.status).code, 10);
+});
+
 Deno.test("a mistaken command line ends with status 2 and a hint, a missing node with 1 and another", async () => {
   const cases: [string[], number, string][] = [
     [[], 2, "Usage: chukcha COMMAND"],
@@ -156,7 +172,10 @@ testWith("a terminal is shown how it went, a file gets the bytes alone", [tool("
   await using node = await startLocalNode();
   const line = "seq 1000 | chukcha write web; chukcha read web > /dev/null; chukcha read web | cksum";
   // `script` runs $SHELL, which may be unset or a shell that knows no exported functions: bash is named.
-  const { code, stdout } = await shell(node.url, `export -f chukcha; SHELL=$BASH script -qec '${line}' /dev/null`);
+  const { code, stdout } = await shell(
+    node.url,
+    `export -f chukcha; SHELL=$BASH script -qec '${line}' /dev/null`,
+  );
   const shown = new TextDecoder().decode(stdout);
   assertEquals(code, 0);
   assertMatch(shown, /1,000 messages written, 3.8 KiB in \d+ms\r\n/);
