@@ -47,15 +47,10 @@ Deno.test("statusReport shows the peers of a node as a table", () => {
     last_error: null,
   };
   const peers = (...peers: NodeStatus["peers"]) => statusReport({ ...ALONE, peers }).split("\n").slice(3, -4);
-  assertEquals(
-    peers(fine),
-    [
-      "  peer                       lacking here  lacking there  address",
-      "  node_2  reachable for 1m   nothing       nothing        http://10.0.0.2:8080",
-    ].map((line) =>
-      line.replace("1m   nothing", "1m  nothing").replace("        lacking here", "       lacking here")
-    ),
-  );
+  assertEquals(peers(fine), [
+    "  peer                      lacking here  lacking there  address",
+    "  node_2  reachable for 1m  nothing       nothing        http://10.0.0.2:8080",
+  ]);
   const away = {
     ...fine,
     instance: "node_30",
