@@ -58,6 +58,10 @@ export interface PeerClientOptions {
   readonly answerBytesMax?: number;
 }
 
+/** Why a call ended that was neither answered nor failed. */
+const CLOSED = "it was closed here";
+const CALLED_OFF = "it was called off here";
+
 interface Call<T> {
   /** For error messages: `poll`. */
   readonly verb: string;
@@ -98,7 +102,7 @@ export class PeerClient implements Peer {
     };
   }
 
-  changes(request: ChangesRequest): Promise<ChangesAnswer> {
+  changes(request: ChangesRequest, cancel?: AbortSignal): Promise<ChangesAnswer> {
     const beginMs = request.waitMs + this.#bounds.pollSlackMs;
     return this.#call({
       verb: "poll",
@@ -108,7 +112,7 @@ export class PeerClient implements Peer {
       // A long listing over a slow line is no failure as long as it arrives.
       wholeMs: beginMs + this.#bounds.transferMs,
       decode: decodeChangesAnswer,
-    });
+    }, cancel);
   }
 
   fetch(from: NodeId, wanted: readonly Wanted[], bytesMax: number): Promise<FetchAnswer> {
@@ -135,16 +139,19 @@ export class PeerClient implements Peer {
 
   close(): void {
     this.#closed = true;
-    this.#calls.forEach((call) => call.abort("it was closed here"));
+    this.#calls.forEach((call) => call.abort(CLOSED));
     this.#renew(this.#http);
   }
 
-  async #call<T>(call: Call<T>): Promise<T> {
+  async #call<T>(call: Call<T>, cancel?: AbortSignal): Promise<T> {
     const action = `${call.verb} ${this.instance} at ${this.url}`;
-    if (this.#closed) throw new PeerError(action, "it was closed here");
+    if (this.#closed) throw new PeerError(action, CLOSED);
+    if (cancel?.aborted) throw new PeerError(action, CALLED_OFF);
     const http = this.#http ??= Deno.createHttpClient({ http2: false });
     const ending = new AbortController();
     this.#calls.add(ending);
+    const callOff = (): void => ending.abort(CALLED_OFF);
+    cancel?.addEventListener("abort", callOff);
     const end = (after: number, what: string) =>
       setTimeout(() => ending.abort(`${what} within ${after} ms`), after);
     const wholeTimer = end(call.wholeMs, "no whole answer");
@@ -169,14 +176,16 @@ export class PeerClient implements Peer {
     } catch (error) {
       // An answer that was understood says that the connection is well.
       if (error instanceof ChukchaError) throw error;
-      this.#renew(http);
       // What is aborted says no more than that; its signal has the reason.
-      if (ending.signal.aborted) throw new PeerError(action, ending.signal.reason, error);
+      const { aborted, reason } = ending.signal;
+      if (!aborted || reason !== CALLED_OFF) this.#renew(http);
+      if (aborted) throw new PeerError(action, reason, error);
       if (error instanceof PeerError) throw error;
       throw new PeerError(action, error instanceof WireError ? error.message : describeFailure(error), error);
     } finally {
       clearTimeout(wholeTimer);
       clearTimeout(silentTimer);
+      cancel?.removeEventListener("abort", callOff);
       this.#calls.delete(ending);
     }
   }
