@@ -8,6 +8,7 @@ import { ChukchaError, quote } from "../protocol/errors.ts";
 import { ErrorAnswers, errorResponse } from "./answer.ts";
 import { livez, openapi, readyz, status } from "./health.ts";
 import { ack, listCategories, listChunks, read } from "./read.ts";
+import { changes, fetchPieces, knows } from "./replication.ts";
 import type { Service } from "./service.ts";
 import { tail } from "./tail.ts";
 import { write } from "./write.ts";
@@ -27,6 +28,10 @@ export const ROUTES: readonly (readonly [methods: readonly string[], path: strin
   [["GET"], "/readyz", readyz],
   [["GET"], "/status", status],
   [["GET"], "/openapi.json", openapi],
+  // Between the nodes of a cluster, and so not in the document.
+  [["POST"], "/replication/changes", changes],
+  [["POST"], "/replication/fetch", fetchPieces],
+  [["POST"], "/replication/knows", knows],
 ];
 
 /** The application: what a server calls for each request. */

@@ -5,6 +5,7 @@
  */
 import type { Log } from "../protocol/log.ts";
 import type { HealthCheck, NodeStatus } from "../protocol/types.ts";
+import type { Answerer } from "../replication/peer.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { Store } from "../storage/store.ts";
 import type { ArrivingBodies } from "./arriving.ts";
@@ -27,6 +28,8 @@ export interface Service {
   readonly syncEachWrite: boolean;
   /** Other nodes of the cluster. */
   readonly peerCount: number;
+  /** What other nodes are answered; `undefined` for a node that is alone. */
+  readonly replication?: Answerer | undefined;
   /** Shutting down: no new writes, no new tails. */
   readonly draining: boolean;
   /** What must be well for the node to be sent requests. */
