@@ -4,10 +4,18 @@
  * A set only grows, so merging two nodes' sets is their union: it commutes, needs no clock, and nothing that is in it
  * can ever come back. Adjacent ranges are one, so the set stays small however many chunks are acknowledged in order.
  *
- * In memory and on disk (`acknowledged.json`): `{"node_1":[[0,41],[43,43]]}`, both ends inclusive, sorted.
+ * Of a chunk that was finalised the size is kept too: another node may hold more of it, and must publish the rest again
+ * before it deletes its copy. Of two sizes the larger one wins. The largest 1,024 numbers of an owner keep theirs.
+ *
+ * On disk (`acknowledged.json`), ranges with both ends inclusive, sorted; the long form only where there are sizes:
+ *
+ * ```json
+ * {"node_1":[[0,41],[43,43]],"node_2":{"ranges":[[0,7]],"sizes":{"7":80}}}
+ * ```
  *
  * @module
  */
+import { ACKNOWLEDGED_SIZES_MAX } from "../protocol/limits.ts";
 import { CHUNK_NUMBER_MAX, isInstance } from "../protocol/names.ts";
 
 /** First and last chunk number of a range. */
@@ -24,41 +32,63 @@ export interface AcknowledgedOf {
 /** Name of the file in a category's directory. */
 export const ACKNOWLEDGED_FILE = "acknowledged.json";
 
+const NONE: AcknowledgedOf = { ranges: [], sizes: new Map() };
+
 /** The acknowledged chunks of one category. */
 export class Acknowledged {
-  readonly #ranges = new Map<string, NumberRange[]>();
+  readonly #owners = new Map<string, AcknowledgedOf>();
 
   /** Whether no chunk is. */
   get isEmpty(): boolean {
-    return this.#ranges.size === 0;
+    return this.#owners.size === 0;
+  }
+
+  /** Owners of which there are any. */
+  owners(): string[] {
+    return [...this.#owners.keys()];
+  }
+
+  /** Those of one owner; `undefined` if there are none. */
+  of(instance: string): AcknowledgedOf | undefined {
+    return this.#owners.get(instance);
   }
 
   /** Whether this chunk is acknowledged. */
   has(instance: string, number: number): boolean {
-    return this.#ranges.get(instance)?.some(([first, last]) => first <= number && number <= last) ?? false;
+    return this.#owners.get(instance)?.ranges.some(([first, last]) => first <= number && number <= last) ??
+      false;
   }
 
   /** Adds a chunk. */
   add(instance: string, number: number): void {
-    this.#ranges.set(instance, addNumber(this.#ranges.get(instance) ?? [], number));
+    const { ranges, sizes } = this.#owners.get(instance) ?? NONE;
+    this.#owners.set(instance, { ranges: addNumber(ranges, number), sizes });
   }
 
-  /** A set with one more chunk; this one stays as it is. */
-  with(instance: string, number: number): Acknowledged {
+  /** A set with more chunks; this one stays as it is. `undefined` if there is nothing new in them. */
+  with(instance: string, more: AcknowledgedOf): Acknowledged | undefined {
+    const known = this.#owners.get(instance) ?? NONE;
+    const sizes = mergeSizes(known.sizes, more.sizes);
+    if (missingRanges(known.ranges, more.ranges).length === 0 && sameSizes(known.sizes, sizes)) {
+      return undefined;
+    }
     const copy = new Acknowledged();
-    this.#ranges.forEach((ranges, owner) => copy.#ranges.set(owner, ranges));
-    copy.add(instance, number);
+    this.#owners.forEach((of, owner) => copy.#owners.set(owner, of));
+    copy.#owners.set(instance, { ranges: mergeRanges(known.ranges, more.ranges), sizes });
     return copy;
   }
 
   /** The largest acknowledged number of an owner; -1 if there is none. */
   largest(instance: string): number {
-    return this.#ranges.get(instance)?.at(-1)?.[1] ?? -1;
+    return this.#owners.get(instance)?.ranges.at(-1)?.[1] ?? -1;
   }
 
   /** The file's bytes. */
   encode(): Uint8Array {
-    return new TextEncoder().encode(JSON.stringify(Object.fromEntries(this.#ranges)) + "\n");
+    const owners = Array.from(this.#owners, ([owner, { ranges, sizes }]) => {
+      return [owner, sizes.size === 0 ? ranges : { ranges, sizes: Object.fromEntries(sizes) }];
+    });
+    return new TextEncoder().encode(JSON.stringify(Object.fromEntries(owners)) + "\n");
   }
 
   /** Parses the file's bytes. Throws `SyntaxError` where they are not such a file. */
@@ -66,14 +96,28 @@ export class Acknowledged {
     const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (typeof parsed !== "object" || parsed === null) throw new SyntaxError("not an object");
     const result = new Acknowledged();
-    for (const [instance, ranges] of Object.entries(parsed)) {
-      if (!isInstance(instance) || !Array.isArray(ranges) || !ranges.every(isRange) || !isSorted(ranges)) {
-        throw new SyntaxError(`not sorted ranges of chunk numbers: ${JSON.stringify(instance)}`);
-      }
-      result.#ranges.set(instance, ranges);
+    for (const [instance, value] of Object.entries(parsed)) {
+      const of = isInstance(instance) ? parseOwner(value) : undefined;
+      if (!of) throw new SyntaxError(`not sorted ranges of chunk numbers: ${JSON.stringify(instance)}`);
+      result.#owners.set(instance, of);
     }
     return result;
   }
+}
+
+function parseOwner(value: unknown): AcknowledgedOf | undefined {
+  const { ranges, sizes = {} } = Array.isArray(value) ? { ranges: value } : Object(value);
+  if (!Array.isArray(ranges) || !ranges.every(isRange) || !isSorted(ranges)) return undefined;
+  if (typeof sizes !== "object" || sizes === null) return undefined;
+  const entries = Object.entries(sizes).map(([number, size]) => [Number(number), size] as const);
+  if (
+    !entries.every(([number, size]) =>
+      isChunkNumber(number) && Number.isSafeInteger(size) && Number(size) >= 0
+    )
+  ) {
+    return undefined;
+  }
+  return { ranges, sizes: new Map(entries as [number, number][]) };
 }
 
 function isSorted(ranges: readonly NumberRange[]): boolean {
@@ -83,8 +127,63 @@ function isSorted(ranges: readonly NumberRange[]): boolean {
 function isRange(value: unknown): value is NumberRange {
   if (!Array.isArray(value) || value.length !== 2) return false;
   const [first, last] = value as unknown[];
-  return Number.isInteger(first) && Number.isInteger(last) && 0 <= Number(first) &&
-    Number(first) <= Number(last) && Number(last) <= CHUNK_NUMBER_MAX;
+  return isChunkNumber(first) && isChunkNumber(last) && first <= last;
+}
+
+function isChunkNumber(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= CHUNK_NUMBER_MAX;
+}
+
+/** The union of two lists of ranges, each as `AcknowledgedOf` has them. */
+function mergeRanges(one: readonly NumberRange[], other: readonly NumberRange[]): NumberRange[] {
+  const merged: [number, number][] = [];
+  for (const [first, last] of [...one, ...other].sort(([a], [b]) => a - b)) {
+    const before = merged.at(-1);
+    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last);
+    else merged.push([first, last]);
+  }
+  return merged;
+}
+
+/**
+ * What of `wanted` is not in `known`.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * assertEquals(missingRanges([[2, 3], [7, 9]], [[0, 8]]), [[0, 1], [4, 6]]);
+ * ```
+ */
+export function missingRanges(known: readonly NumberRange[], wanted: readonly NumberRange[]): NumberRange[] {
+  const missing: NumberRange[] = [];
+  let i = 0;
+  for (const [first, last] of wanted) {
+    let from = first;
+    while (i < known.length && known[i]![1] < from) i++;
+    for (let k = i; k < known.length && known[k]![0] <= last; k++) {
+      if (known[k]![0] > from) missing.push([from, known[k]![0] - 1]);
+      from = known[k]![1] + 1;
+    }
+    if (from <= last) missing.push([from, last]);
+  }
+  return missing;
+}
+
+function mergeSizes(
+  one: ReadonlyMap<number, number>,
+  other: ReadonlyMap<number, number>,
+): ReadonlyMap<number, number> {
+  if (other.size === 0) return one;
+  const merged = new Map(one);
+  for (const [number, size] of other) merged.set(number, Math.max(size, merged.get(number) ?? 0));
+  return new Map([...merged].sort(([a], [b]) => a - b).slice(-ACKNOWLEDGED_SIZES_MAX));
+}
+
+function sameSizes(one: ReadonlyMap<number, number>, other: ReadonlyMap<number, number>): boolean {
+  if (one === other) return true;
+  if (one.size !== other.size) return false;
+  for (const [number, size] of other) if (one.get(number) !== size) return false;
+  return true;
 }
 
 /**

@@ -21,11 +21,11 @@ import { APPEND_QUEUE_BYTES_MAX, GROUP_BYTES_MAX, KIB } from "../protocol/limits
 import type { WriteResult } from "../protocol/types.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
-import { DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { type OpenFile, type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
+import { rollBack } from "./roll_back.ts";
 
 /** Rounds of events that a group waits for at most, while each brings more. */
 const GATHER_ROUNDS_MAX = 4;
@@ -71,6 +71,9 @@ export class AppendQueue {
   #gathered = 0;
   #rounds = 0;
   #idle: (() => void)[] = [];
+  /** A group is being made room for, or synced. */
+  #underWay = false;
+  #between: (() => void)[] = [];
 
   constructor(target: AppendTarget, files: OpenFiles, clock: Clock, chunkBytesMax: number) {
     this.#target = target;
@@ -105,6 +108,12 @@ export class AppendQueue {
     return this.#running ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve();
   }
 
+  /** Calls `fn` as soon as no group is under way; what is queued waits for that, and need not be written first. */
+  between(fn: () => void): void {
+    if (this.#underWay) this.#between.push(fn);
+    else fn();
+  }
+
   /** Waits for another round of events as long as the last one brought more, but not for ever. */
   readonly #gather = (): void => {
     if (this.#waiting.length === this.#gathered || ++this.#rounds > GATHER_ROUNDS_MAX) return this.#run();
@@ -116,12 +125,19 @@ export class AppendQueue {
     while (this.#waiting.length > 0) {
       const pending = this.#commit();
       if (pending) {
-        void pending.then(this.#run);
+        this.#underWay = true;
+        void pending.then(this.#goOn);
         return;
       }
     }
     this.#running = false;
     this.#idle.splice(0).forEach((resolve) => resolve());
+  };
+
+  readonly #goOn = (): void => {
+    this.#underWay = false;
+    if (this.#between.length > 0) this.#between.splice(0).forEach((fn) => fn());
+    this.#run();
   };
 
   /** Takes and commits one group, never throwing; a promise if something had to be waited for. */
@@ -169,7 +185,10 @@ export class AppendQueue {
       return undefined;
     }
     return syncAll([data, index]).then(
-      () => this.#publish(chunk, group, written),
+      () => {
+        chunk.synced = written.size;
+        this.#publish(chunk, group, written);
+      },
       (error) => {
         chunk.poisoned = true;
         this.#target.poisoned(chunk, error);
@@ -242,18 +261,4 @@ function writeData(data: OpenFile, group: readonly Waiting[], offset: number): n
   }
   flush();
   return end;
-}
-
-/**
- * Cuts both files back to what is published. If that fails too, the chunk is poisoned: what is left behind in it must
- * never end up between later records.
- */
-function rollBack(chunk: Chunk, data: OpenFile | undefined, index: OpenFile | undefined): void {
-  try {
-    index?.file.truncate(chunk.indexSize);
-    data?.file.truncate(chunk.size);
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    chunk.poisoned = true;
-  }
 }

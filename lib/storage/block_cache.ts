@@ -3,7 +3,8 @@
  *
  * A chunk is divided at every MiB, at the first record that begins there or behind, so that all readers see the same
  * blocks wherever they start. Published bytes never change, so a block is good for as long as it is kept, and may be
- * handed to any number of responses at once; nobody writes into it. The block unused for longest goes first.
+ * handed to any number of responses at once; nobody writes into it. The block unused for longest goes first. Where a
+ * chunk's end was cut off, its blocks have other names from then on, and those from before are never found again.
  *
  * What it buys: filling fresh memory is most of the cost of a large read (340 µs a MiB, reading and verifying 100), and
  * consumers that follow one category read the same data within seconds of each other. A single reader that passes once
@@ -54,7 +55,7 @@ export class BlockCache {
     let number = Math.floor(offset / BLOCK_BYTES);
     if (offset < blockStart(index, number)) number--;
     if ((number + 1) * BLOCK_BYTES > published) return undefined;
-    const key = `${chunk.dataPath}:${number}`;
+    const key = `${chunk.dataPath}:${chunk.cuts}:${number}`;
     const known = this.#blocks.get(key);
     if (known) {
       this.#blocks.delete(key);

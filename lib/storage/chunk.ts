@@ -1,13 +1,15 @@
 /**
- * What is known of one chunk of one category.
+ * What is known of one chunk of one category: this node's copy of it.
  *
  * Invariant: the first `size` bytes of the data file are exactly what the first `indexSize` bytes of the index vouch
- * for, and `size` only ever grows. Nothing beyond is visible to anyone.
+ * for. Nothing beyond is visible to anyone. `size` only ever grows, with one exception, which is counted by `cuts`: a
+ * copy that is longer than what is complete elsewhere is cut to that, see `cut_excess.ts`. What stays never changes.
  *
  * @module
  */
 import { categoryDirectory, chunkName } from "../protocol/names.ts";
 import type { ChunkInfo } from "../protocol/types.ts";
+import { ChangeEntry } from "./change_log.ts";
 
 /** The state of a chunk; the files are behind `dataPath` and `indexPath`. */
 export class Chunk {
@@ -22,24 +24,35 @@ export class Chunk {
   rolling = 0;
   /** Time of the last record, milliseconds since 1970. */
   timeMs = 0;
-  /** The owner appends no more. */
+  /** How many of the published bytes are known to be on the device. */
+  synced = 0;
+  /** It grows no more. */
   complete = false;
-  /** The last record of the index says so, and all of it is on the device. */
+  /** Complete, although not every node could be asked whether it holds more. */
+  finalised = false;
+  /** The last record of the index says that it is complete, and all of it is on the device. */
   sealed = false;
+  /** `false` for a chunk of this node's own of which peers may hold more: it lost its last part, or all of it. */
+  settled = true;
   /** A sync failed: nothing is appended, and it is not called complete before the next start has looked at it. */
   poisoned = false;
   /** Acknowledged: its files are gone, or going. */
   removed = false;
   /** Some bytes fail their checksum. */
   damaged = false;
+  /** How often its end was cut off in this run. */
+  cuts = 0;
   /** `Clock.monotonic()` at its creation; for chunks of earlier runs, at start. */
   readonly bornMs: number;
+  /** Its place in the order of changes. */
+  readonly change: ChangeEntry;
 
-  constructor(category: string, readonly instance: string, readonly number: number, bornMs: number) {
+  constructor(readonly category: string, readonly instance: string, readonly number: number, bornMs: number) {
     this.name = chunkName(instance, number);
     this.dataPath = `${categoryDirectory(category)}/${this.name}`;
     this.indexPath = `${this.dataPath}${INDEX_SUFFIX}`;
     this.bornMs = bornMs;
+    this.change = new ChangeEntry(category, this, undefined);
   }
 
   /** As it is listed. */

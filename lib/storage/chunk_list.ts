@@ -1,6 +1,9 @@
 /**
  * The chunks of one category, by name and in order.
  *
+ * Per owner they are kept sorted: a new one is nearly always the last, and what is acknowledged nearly always the
+ * first, so that 100,000 chunks come and go without the list being sorted anew each time.
+ *
  * @module
  */
 import type { Chunk } from "./chunk.ts";
@@ -8,9 +11,10 @@ import type { Chunk } from "./chunk.ts";
 /** A sorted set of chunks. */
 export class ChunkList {
   readonly #byName = new Map<string, Chunk>();
-  /** Made anew after a chunk came or went. */
+  readonly #byOwner = new Map<string, Chunk[]>();
+  /** Made anew when asked for after a chunk came or went. */
   #sorted: readonly Chunk[] | undefined;
-  #byOwner: ReadonlyMap<string, readonly Chunk[]> | undefined;
+  #owners: readonly string[] | undefined;
 
   /** How many there are. */
   get size(): number {
@@ -27,14 +31,26 @@ export class ChunkList {
     if (this.#byName.has(chunk.name)) return;
     this.#byName.set(chunk.name, chunk);
     this.#sorted = undefined;
-    this.#byOwner = undefined;
+    const chunks = this.#byOwner.get(chunk.instance);
+    if (chunks) {
+      chunks.splice(firstFrom(chunks, chunk.number), 0, chunk);
+      return;
+    }
+    this.#byOwner.set(chunk.instance, [chunk]);
+    this.#owners = undefined;
   }
 
   /** Removes a chunk. */
   delete(name: string): void {
-    if (!this.#byName.delete(name)) return;
+    const chunk = this.#byName.get(name);
+    if (!chunk) return;
+    this.#byName.delete(name);
     this.#sorted = undefined;
-    this.#byOwner = undefined;
+    const chunks = this.#byOwner.get(chunk.instance)!;
+    chunks.splice(firstFrom(chunks, chunk.number), 1);
+    if (chunks.length > 0) return;
+    this.#byOwner.delete(chunk.instance);
+    this.#owners = undefined;
   }
 
   /** All, sorted by name. */
@@ -42,30 +58,32 @@ export class ChunkList {
     return this.#sorted ??= [...this.#byName.values()].sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
-  /** Their owners. */
-  owners(): string[] {
-    return [...this.#ofOwners().keys()];
+  /** Their owners, sorted. */
+  owners(): readonly string[] {
+    return this.#owners ??= [...this.#byOwner.keys()].sort();
   }
 
-  /** Those of one owner, by number. */
+  /** Those of one owner, by number. Not to be kept: it changes as they come and go. */
   ofOwner(instance: string): readonly Chunk[] {
-    return this.#ofOwners().get(instance) ?? [];
+    return this.#byOwner.get(instance) ?? [];
   }
 
   /** The first chunk of an owner whose number is at least `number`. */
   firstFrom(instance: string, number: number): Chunk | undefined {
     const chunks = this.ofOwner(instance);
-    let low = 0;
-    let high = chunks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (chunks[middle]!.number >= number) high = middle;
-      else low = middle + 1;
-    }
-    return chunks[low];
+    return chunks[firstFrom(chunks, number)];
   }
+}
 
-  #ofOwners(): ReadonlyMap<string, readonly Chunk[]> {
-    return this.#byOwner ??= Map.groupBy(this.sorted(), (chunk) => chunk.instance);
+/** Index of the first chunk whose number is at least `number`. */
+function firstFrom(chunks: readonly Chunk[], number: number): number {
+  let low = 0;
+  let high = chunks.length;
+  if (high > 0 && chunks[high - 1]!.number < number) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (chunks[middle]!.number >= number) high = middle;
+    else low = middle + 1;
   }
+  return low;
 }

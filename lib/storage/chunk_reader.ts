@@ -130,6 +130,7 @@ export class ChunkReader {
     first: Block,
     last: Block,
   ): ReadableStream<Uint8Array> {
+    const { cuts } = chunk;
     let at = range.from;
     let ended = false;
     const end = (): void => {
@@ -139,6 +140,7 @@ export class ChunkReader {
     return new ReadableStream<Uint8Array>({
       pull: (controller) => {
         try {
+          if (chunk.cuts !== cuts && range.to > chunk.size) throw cutMeanwhile(chunk);
           const block = at < endOf(first) ? first : at >= last.start ? last : blockAt(at);
           const to = Math.min(endOf(block), range.to);
           controller.enqueue(cut(block, { from: at, to }));
@@ -229,6 +231,13 @@ export class ChunkReader {
     }
     return { from: offset, to, next: chunk.size };
   }
+}
+
+function cutMeanwhile({ name, size }: Chunk): ChukchaError {
+  return new ChukchaError(
+    "invalid_offset",
+    `${name}: it ends at ${size} now; what was behind is published again as new messages`,
+  );
 }
 
 function endOf({ start, bytes }: Block): number {

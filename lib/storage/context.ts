@@ -4,6 +4,8 @@
  * @module
  */
 import type { Log } from "../protocol/log.ts";
+import type { ChangeLog } from "./change_log.ts";
+import type { Chunk } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
@@ -27,6 +29,16 @@ export interface StoreOptions {
   readonly minFreeDiskBytes: number;
   /** Bound on open files. */
   readonly openFilesMax: number;
+  /** Instances of the other nodes of the cluster. @default none: it is alone */
+  readonly peers?: readonly string[];
+  /** A new data directory takes writes at once, without asking the peers which chunk numbers were used. @default false */
+  readonly bootstrap?: boolean;
+}
+
+/** Where this node stands in its cluster. */
+export interface Membership {
+  /** Number that its own chunks begin with at least; `undefined` as long as it has not joined and takes no writes. */
+  first: number | undefined;
 }
 
 /** Shared by all categories of a store. */
@@ -44,4 +56,10 @@ export interface StorageContext {
   readonly watchers: Watchers;
   /** Puts the names of new categories on the device. */
   readonly rootSync: SharedSync;
+  readonly changes: ChangeLog;
+  readonly membership: Membership;
+  /** Other nodes' chunks that are not complete here. */
+  readonly incomplete: Set<Chunk>;
+  /** This node's own chunks of which others may hold more. */
+  readonly unsettled: Set<Chunk>;
 }

@@ -24,7 +24,15 @@
 import { INDEX_SEGMENT_BYTES_MAX, MIB } from "../protocol/limits.ts";
 import { crc32 } from "./crc32.ts";
 import { IndexBuilder } from "./index_builder.ts";
-import { COMMIT, COMPLETE, DAMAGED, decodeRecord, encodeRecord, RECORD_BYTES } from "./index_record.ts";
+import {
+  COMMIT,
+  COMPLETE,
+  DAMAGED,
+  decodeRecord,
+  encodeRecord,
+  FINALISED,
+  RECORD_BYTES,
+} from "./index_record.ts";
 import type { IndexRecord } from "./index_record.ts";
 
 const NEWLINE = 10;
@@ -49,6 +57,8 @@ export interface Examined {
   readonly timeMs: number;
   /** The owner had finished it. */
   readonly complete: boolean;
+  /** Complete, although not every node could be asked. */
+  readonly finalised: boolean;
   /** Parts that fail their checksum, or that nothing vouches for. */
   readonly damaged: readonly ByteRange[];
 }
@@ -100,6 +110,7 @@ export function examine(index: Uint8Array, read: ReadPiece): Examined {
     rolling,
     timeMs: last >= 0 ? verdicts[last]!.record.timeMs : 0,
     complete,
+    finalised: complete && (verdicts[last]!.record.flags & FINALISED) !== 0,
     damaged,
   };
 }

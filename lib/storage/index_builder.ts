@@ -5,7 +5,7 @@
  */
 import { INDEX_SEGMENT_BYTES_MAX } from "../protocol/limits.ts";
 import { crc32 } from "./crc32.ts";
-import { COMMIT, COMPLETE, encodeRecord, RECORD_BYTES } from "./index_record.ts";
+import { COMMIT, COMPLETE, encodeRecord, FINALISED, RECORD_BYTES } from "./index_record.ts";
 
 /** Collects the records of one group; reused from group to group, so that a small append allocates nothing. */
 export class IndexBuilder {
@@ -50,8 +50,8 @@ export class IndexBuilder {
   }
 
   /** The record that says that the chunk ends here; instead of `add` and `commit`. */
-  complete(): Uint8Array {
-    this.#push(COMMIT | COMPLETE);
+  complete(finalised = false): Uint8Array {
+    this.#push(COMMIT | COMPLETE | (finalised ? FINALISED : 0));
     return this.#bytes.subarray(0, this.#used);
   }
 

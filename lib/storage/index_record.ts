@@ -11,6 +11,7 @@
  * └────────┴──────┴─────────┴──────────┴──────┴─────────┴─────────┴────────┘
  * end      offset in the chunk behind the bytes that the record vouches for
  * flags    1 COMMIT: the group ends here · 2 COMPLETE: the owner appends no more · 4 DAMAGED: nothing vouches for these
+ *          8 FINALISED, with COMPLETE: not every node could be asked whether it holds more
  * length   how many bytes that is; 0 for COMPLETE
  * time     of the append, milliseconds since 1970; never less than in the record before
  * crc      CRC-32 of these bytes
@@ -36,6 +37,8 @@ export const COMMIT = 1;
 export const COMPLETE = 2;
 /** No record that vouches for these bytes is left, and the bytes do not match those that follow. */
 export const DAMAGED = 4;
+/** With COMPLETE: not every node could be asked whether it holds more. */
+export const FINALISED = 8;
 
 const MAGIC = 0x4b43;
 const HIGH = 2 ** 32;

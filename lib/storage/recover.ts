@@ -3,13 +3,17 @@
  *
  * For each chunk, in this order: acknowledged → its files go; index missing → adopted (only a hand, or another
  * program, leaves data without an index: here both names are on the device before the first byte is written);
- * finished before the crash → believed, and verified when read; otherwise → examined, see `examine.ts`, and cut.
+ * sealed before the crash → believed, and verified when read; otherwise → examined, see `examine.ts`, and cut.
+ *
+ * What is not sealed is complete only where there is nobody to ask: in a cluster, peers may hold more of this node's own
+ * chunks, and a copy of another node's chunk grows until it is told to be complete.
  *
  * A crash in the middle of this is harmless: each step leaves a directory that the same steps bring to the same end.
  * Indexes are cut before data, and replaced as a whole where records had to be made anew.
  *
  * @module
  */
+import { concatenate } from "../protocol/bytes.ts";
 import { INDEX_SEGMENT_BYTES_MAX, KIB } from "../protocol/limits.ts";
 import { categoryDirectory, parseChunkName } from "../protocol/names.ts";
 import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
@@ -17,11 +21,11 @@ import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
 import type { StorageContext } from "./context.ts";
 import { type ByteRange, examine, type Examined, pieceReader } from "./examine.ts";
 import { IndexBuilder } from "./index_builder.ts";
-import { COMPLETE, decodeRecord, RECORD_BYTES } from "./index_record.ts";
+import { COMPLETE, decodeRecord, FINALISED, RECORD_BYTES } from "./index_record.ts";
 import { publishFile, readFile, TEMPORARY_SUFFIX, writeAll } from "./publish_file.ts";
 
 /** What of the context recovery needs: it runs before there is anything else. */
-export type RecoveryContext = Pick<StorageContext, "disk" | "clock" | "log">;
+export type RecoveryContext = Pick<StorageContext, "disk" | "clock" | "log" | "options">;
 
 /** A category as it was found. */
 export interface RecoveredCategory {
@@ -83,13 +87,19 @@ export async function recoverCategory(
 
 async function recoverChunk(context: RecoveryContext, chunk: Chunk, hasIndex: boolean): Promise<void> {
   const dataSize = context.disk.sizeOf(chunk.dataPath)!;
-  chunk.complete = true;
   if (!hasIndex) {
     if (dataSize > 0) await adopt(context, chunk, dataSize);
-    return;
+  } else if (!believeSealed(context, chunk, dataSize)) {
+    await examineAndCut(context, chunk, dataSize);
   }
-  if (believeSealed(context, chunk, dataSize)) return;
-  await examineAndCut(context, chunk, dataSize);
+  chunk.complete = chunk.sealed;
+  if (chunk.sealed) chunk.synced = chunk.size;
+  else if (chunk.instance === context.options.instance) settleOwn(context, chunk);
+}
+
+/** Decides about an own chunk whose end may be missing: alone it is as long as it is, otherwise the peers are asked. */
+function settleOwn({ options }: RecoveryContext, chunk: Chunk): void {
+  chunk.settled = chunk.complete = chunk.finalised = (options.peers ?? []).length === 0;
 }
 
 /** Most indexes fit in here: one call reads all of them, and asking for the size first takes ten times as long. */
@@ -113,6 +123,7 @@ function believeSealed({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: n
     chunk.rolling = record.rolling;
     chunk.timeMs = record.timeMs;
     chunk.sealed = true;
+    chunk.finalised = (record.flags & FINALISED) !== 0;
   } finally {
     index.close();
   }
@@ -122,6 +133,13 @@ function believeSealed({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: n
       chunk: chunk.dataPath,
       bytes: dataSize,
       expected: chunk.size,
+    });
+  } else if (dataSize > chunk.size && chunk.finalised) {
+    // The process died while it cut the chunk's end off: what was there is published elsewhere.
+    cut(disk, chunk.dataPath, chunk.size);
+    log.info("cut the rest of a finalised chunk, which was published again", {
+      chunk: chunk.dataPath,
+      bytes: dataSize - chunk.size,
     });
   } else if (dataSize > chunk.size) {
     log.warn("bytes behind the end of a complete chunk are not ours, left alone", {
@@ -139,7 +157,7 @@ function believeSealed({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: n
 export async function mendIndex(context: Pick<RecoveryContext, "disk" | "log">, chunk: Chunk): Promise<void> {
   const builder = new IndexBuilder();
   builder.begin(chunk.size, chunk.rolling, chunk.timeMs);
-  const end = builder.complete();
+  const end = builder.complete(chunk.finalised);
   const left = readFile(context.disk, chunk.indexPath) ?? new Uint8Array();
   const index = new Uint8Array(chunk.indexSize);
   index.set(left.subarray(0, index.length));
@@ -190,6 +208,7 @@ function apply(log: RecoveryContext["log"], chunk: Chunk, found: Examined): void
   chunk.rolling = found.rolling;
   chunk.timeMs = found.timeMs;
   chunk.sealed = found.complete;
+  chunk.finalised = found.finalised;
   chunk.damaged = found.damaged.length > 0;
   reportDamage(log, chunk, found.damaged);
 }
@@ -204,8 +223,15 @@ function reportDamage(log: RecoveryContext["log"], chunk: Chunk, damaged: readon
   }
 }
 
-/** Makes the index of a chunk that was put there by hand. Its last message gets its `\n` if it lacks one. */
-async function adopt({ disk, clock, log }: RecoveryContext, chunk: Chunk, dataSize: number): Promise<void> {
+/**
+ * Makes the index of a chunk that was put there by hand. Its last message gets its `\n` if it lacks one. Where no node
+ * of the cluster can tell how long it should be, it is complete as it is, so that it can be acknowledged.
+ */
+async function adopt(
+  { disk, clock, log, options }: RecoveryContext,
+  chunk: Chunk,
+  dataSize: number,
+): Promise<void> {
   const builder = new IndexBuilder();
   const timeMs = clock.now();
   builder.begin(0, 0, timeMs);
@@ -223,11 +249,19 @@ async function adopt({ disk, clock, log }: RecoveryContext, chunk: Chunk, dataSi
   } finally {
     data.close();
   }
-  const index = builder.commit();
-  await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, index);
+  const index: Uint8Array[] = [builder.commit().slice()];
+  const { rolling } = builder;
+  const known = chunk.instance === options.instance || (options.peers ?? []).includes(chunk.instance);
+  if (!known) {
+    builder.begin(dataSize, rolling, timeMs);
+    index.push(builder.complete(true));
+  }
+  const bytes = concatenate(index);
+  await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, bytes);
   chunk.size = dataSize;
-  chunk.indexSize = index.length;
-  chunk.rolling = builder.rolling;
+  chunk.indexSize = bytes.length;
+  chunk.rolling = rolling;
+  chunk.sealed = chunk.finalised = !known;
   chunk.timeMs = timeMs;
   log.info("adopted a chunk that had no index", { chunk: chunk.dataPath, bytes: dataSize });
 }

@@ -39,6 +39,8 @@ export class Sealer {
   #running = 0;
   #cancelTimer: CancelTimer | undefined;
   #idle: (() => void)[] = [];
+  /** What is being sealed right now. */
+  readonly #sealing = new Map<Chunk, Promise<void>>();
 
   constructor(files: OpenFiles, guard: DiskGuard, clock: Clock, log: Log) {
     this.#files = files;
@@ -65,6 +67,16 @@ export class Sealer {
     return done;
   }
 
+  /** Takes a chunk back whose end will change; resolves when nothing is being done to it. */
+  async withdraw(chunk: Chunk): Promise<void> {
+    const waiting = this.#queue.filter((one) => one.chunk === chunk).length;
+    if (waiting > 0) {
+      this.#queue = this.#queue.filter((one) => one.chunk !== chunk);
+      this.#bytes -= waiting * chunk.size;
+    }
+    await this.#sealing.get(chunk);
+  }
+
   /** Starts what is due, and the timer for what is not. */
   #start(): void {
     this.#cancelTimer?.();
@@ -86,11 +98,10 @@ export class Sealer {
     while (this.#nextIsDue()) {
       const { chunk } = this.#queue.shift()!;
       this.#bytes -= chunk.size;
-      try {
-        await this.#seal(chunk);
-      } catch (error) {
-        this.#failed(chunk, error);
-      }
+      const done = this.#seal(chunk).catch((error) => this.#failed(chunk, error));
+      this.#sealing.set(chunk, done);
+      await done;
+      this.#sealing.delete(chunk);
     }
     this.#running--;
     if (this.#running === 0) this.#rest();
@@ -105,7 +116,8 @@ export class Sealer {
   }
 
   async #seal(chunk: Chunk): Promise<void> {
-    if (chunk.removed) return;
+    // After a failed sync, one that succeeds proves nothing.
+    if (chunk.removed || chunk.poisoned || chunk.sealed) return;
     const data = this.#files.take(chunk.dataPath);
     try {
       const index = this.#files.take(chunk.indexPath);
@@ -115,12 +127,13 @@ export class Sealer {
         // 2. the record that says so
         const builder = new IndexBuilder();
         builder.begin(chunk.size, chunk.rolling, chunk.timeMs);
-        const record = builder.complete();
+        const record = builder.complete(chunk.finalised);
         writeAll(index.file, record, chunk.indexSize);
         // 3. on the device too
         await index.file.sync();
         chunk.indexSize += record.length;
         chunk.sealed = true;
+        chunk.synced = chunk.size;
       } finally {
         this.#files.give(index);
       }
@@ -132,7 +145,10 @@ export class Sealer {
   #failed(chunk: Chunk, error: unknown): void {
     if (chunk.removed) return;
     if (!(error instanceof DiskError)) throw error;
-    if (error.kind === "failed") this.#guard.distrust(error.message);
+    if (error.kind === "failed") {
+      chunk.poisoned = true;
+      this.#guard.distrust(error.message);
+    }
     this.#log.error(
       "a complete chunk could not be synced; it stays readable and is examined at the next start",
       {

@@ -8,12 +8,13 @@
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { CATEGORIES_MAX, INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
+import { INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts";
 import type { ChunkInfo, HealthCheck, WriteResult } from "../protocol/types.ts";
 import { ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { Category } from "./category.ts";
+import { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
 import { type ChunkRange, ChunkReader } from "./chunk_reader.ts";
 import type { Clock } from "./clock.ts";
@@ -24,8 +25,10 @@ import { IndexCache } from "./index_cache.ts";
 import { COMMIT, decodeRecord, RECORD_BYTES } from "./index_record.ts";
 import { identify, NODE_FILE, type NodeIdentity, WrongDirectoryError } from "./node_file.ts";
 import { OpenFiles } from "./open_files.ts";
+import { notJoined } from "./own_chunks.ts";
 import type { Random } from "./random.ts";
 import { recoverCategory } from "./recover.ts";
+import { noSuchCategory, ReplicaStore } from "./replica_store.ts";
 import { RotationTimer } from "./rotation_timer.ts";
 import { Sealer } from "./sealer.ts";
 import { SharedSync } from "./shared_sync.ts";
@@ -43,16 +46,12 @@ export interface StoreSeams {
 const LOCK_FILE = "lock";
 
 /** All categories of one data directory. */
-export class Store {
-  readonly identity: NodeIdentity;
-  readonly #context: StorageContext;
+export class Store extends ReplicaStore {
   readonly #lock: { release(): void };
-  readonly #categories = new Map<string, Category>();
   #closing = false;
 
   private constructor(identity: NodeIdentity, context: StorageContext, lock: { release(): void }) {
-    this.identity = identity;
-    this.#context = context;
+    super(identity, context);
     this.#lock = lock;
   }
 
@@ -71,7 +70,8 @@ export class Store {
       );
     }
     try {
-      const identity = await identify(disk, random, options.instance);
+      const mustJoin = (options.peers ?? []).length > 0 && !options.bootstrap;
+      const { first, ...identity } = await identify(disk, random, options.instance, mustJoin);
       // The process before may have died between making a name and syncing it: what is found must stay found.
       await disk.syncDirectory("");
       const files = new OpenFiles(disk, options.openFilesMax);
@@ -90,6 +90,10 @@ export class Store {
         rotation: new RotationTimer(clock, options.rotateIntervalMs),
         watchers: new Watchers(),
         rootSync: new SharedSync(() => disk.syncDirectory("")),
+        changes: new ChangeLog(),
+        membership: { first },
+        incomplete: new Set(),
+        unsettled: new Set(),
       };
       const store = new Store(identity, context, lock);
       await store.#recover();
@@ -108,58 +112,49 @@ export class Store {
   append(category: string, bytes: Uint8Array, sync: boolean): Promise<WriteResult> {
     if (bytes.length === 0) return Promise.resolve({ chunk: "", offset: 0, size: 0 });
     if (this.#closing) return Promise.reject(drainingError("write"));
-    let known = this.#categories.get(category);
-    if (!known) {
-      if (this.#categories.size >= CATEGORIES_MAX) {
-        return Promise.reject(
-          new ChukchaError(
-            "overloaded",
-            `category: there are ${CATEGORIES_MAX} already, which is the most a node holds`,
-          ),
-        );
-      }
-      known = new Category(category, this.#context);
-      this.#categories.set(category, known);
+    if (!this.joined) return Promise.reject(notJoined());
+    try {
+      return this.made(category).append(bytes, sync);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return known.append(bytes, sync);
   }
 
   /** Reads whole messages of one chunk. Rejects with `ChukchaError`. */
   read(category: string, chunk: string, offset: number, sizeMax: number): Promise<ChunkRange> {
-    const known = this.#categories.get(category);
+    const known = this.categories.get(category);
     return known ? known.read(chunk, offset, sizeMax) : Promise.reject(noSuchCategory(category));
   }
 
   /** Acknowledges a complete chunk that was seen whole; it is deleted. Rejects with `ChukchaError`. */
-  acknowledge(category: string, chunk: string, size: number): Promise<void> {
-    if (this.#closing) return Promise.reject(drainingError("ack"));
-    const known = this.#categories.get(category);
-    return known ? known.acknowledge(chunk, size) : Promise.reject(noSuchCategory(category));
+  async acknowledge(category: string, chunk: string, size: number): Promise<void> {
+    if (this.#closing) throw drainingError("ack");
+    await this.known(category).acks.acknowledge(chunk, size);
   }
 
   /** Chunks of a category, sorted by name; none for an unknown one. */
   listChunks(category: string): ChunkInfo[] {
-    return this.#categories.get(category)?.list() ?? [];
+    return this.categories.get(category)?.list() ?? [];
   }
 
   /** Names of the categories that hold, or held, messages; sorted. */
   listCategories(): string[] {
-    return [...this.#categories.values()].filter((category) => category.known).map(({ name }) => name).sort();
+    return [...this.categories.values()].filter((category) => category.known).map(({ name }) => name).sort();
   }
 
   /** Follows a category, which need not exist yet. The caller closes it. */
   tail(category: string, start: TailStart): Tail {
     return new Tail({
-      category: () => this.#categories.get(category),
+      category: () => this.categories.get(category),
       offsetSince: (chunk, timeMs) => this.#offsetSince(chunk, timeMs),
-      watch: (notify) => this.#context.watchers.add(category, notify),
+      watch: (notify) => this.context.watchers.add(category, notify),
     }, start);
   }
 
   /** Counts for the status page. */
   totals(): { categories: number; chunks: number; bytes: number; damaged: number; openFiles: number } {
-    const totals = { categories: 0, chunks: 0, bytes: 0, damaged: 0, openFiles: this.#context.files.count };
-    for (const category of this.#categories.values()) {
+    const totals = { categories: 0, chunks: 0, bytes: 0, damaged: 0, openFiles: this.context.files.count };
+    for (const category of this.categories.values()) {
       if (category.known) totals.categories++;
       for (const chunk of category.chunks.sorted()) {
         totals.chunks++;
@@ -172,7 +167,7 @@ export class Store {
 
   /** Whether writes may be expected to succeed. */
   checkDisk(): HealthCheck {
-    return this.#context.guard.check();
+    return this.context.guard.check();
   }
 
   /** Whether all that is stored is known to be good. */
@@ -185,21 +180,21 @@ export class Store {
 
   /** Room on the file system. Throws `DiskError`. */
   space(): DiskSpace {
-    return this.#context.guard.space();
+    return this.context.guard.space();
   }
 
   /** Finishes what is under way, takes no more, completes and syncs what was being written. */
   async close(): Promise<void> {
     this.#closing = true;
-    this.#context.rotation.close();
-    await Promise.all([...this.#categories.values()].map((category) => category.close()));
-    await this.#context.sealer.flush();
-    this.#context.files.close();
+    this.context.rotation.close();
+    await this.finish();
+    await this.context.sealer.flush();
+    this.context.files.close();
     this.#lock.release();
   }
 
   async #recover(): Promise<void> {
-    const { disk, log, sealer, clock } = this.#context;
+    const { disk, log, sealer, clock } = this.context;
     const startMs = clock.monotonic();
     const unsealed: Chunk[] = [];
     for (const { name, isDirectory } of disk.list("")) {
@@ -209,9 +204,9 @@ export class Store {
         continue;
       }
       try {
-        const found = await recoverCategory(this.#context, category);
-        this.#categories.set(category, new Category(category, this.#context, found));
-        unsealed.push(...found.chunks.filter((chunk) => !chunk.sealed));
+        const found = await recoverCategory(this.context, category);
+        this.categories.set(category, new Category(category, this.context, found));
+        unsealed.push(...found.chunks.filter((chunk) => chunk.complete && !chunk.sealed));
       } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
         throw new WrongDirectoryError(
@@ -230,7 +225,7 @@ export class Store {
   }
 
   #offsetSince(chunk: Chunk, timeMs: number): number {
-    const index = this.#context.indexes.get(chunk);
+    const index = this.context.indexes.get(chunk);
     // Records of one group are not cut at messages: go back to where the group begins.
     for (let n = index.firstSince(timeMs); n > 0; n--) {
       const before = decodeRecord(index.bytes, (n - 1) * RECORD_BYTES);
@@ -242,8 +237,4 @@ export class Store {
 
 function drainingError(action: string): ChukchaError {
   return new ChukchaError("draining", `${action}: this node is shutting down; use another one, or retry`);
-}
-
-function noSuchCategory(category: string): ChukchaError {
-  return new ChukchaError("chunk_not_found", `category: ${category} holds no chunks on this node`);
 }

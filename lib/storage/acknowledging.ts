@@ -1,0 +1,151 @@
+/**
+ * Acknowledges the chunks of one category: those that a reader here is done with, and those that other nodes say so of.
+ *
+ * Order: what is to be kept of a chunk is published again, then the ranges are published, then files are removed. A
+ * crash leaves the chunk as it was, or the published acknowledgement, with which the next start removes what is left of
+ * the files. One at a time.
+ *
+ * @module
+ */
+import { ChukchaError } from "../protocol/errors.ts";
+import { parseChunkName } from "../protocol/names.ts";
+import { type Acknowledged, ACKNOWLEDGED_FILE, type AcknowledgedOf, missingRanges } from "./acknowledged.ts";
+import type { CategoryState } from "./category_state.ts";
+import type { Chunk } from "./chunk.ts";
+import type { ChunkAccess } from "./chunk_access.ts";
+import { DiskError } from "./disk.ts";
+import { toChukchaError } from "./failure.ts";
+import type { OwnChunks } from "./own_chunks.ts";
+import { publishAgain } from "./publish_again.ts";
+import { publishFile } from "./publish_file.ts";
+
+/** What is acknowledged in one category, and how that grows. */
+export class Acknowledging {
+  readonly #state: CategoryState;
+  readonly #own: OwnChunks;
+  readonly #access: ChunkAccess;
+  /** Whether a chunk is about to be acknowledged by other nodes' word. */
+  #covers: (instance: string, number: number) => boolean = () => false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(state: CategoryState, own: OwnChunks, access: ChunkAccess) {
+    this.#state = state;
+    this.#own = own;
+    this.#access = access;
+  }
+
+  /**
+   * Acknowledges a chunk: it is complete, and its reader has seen `size` bytes, which is all of it.
+   *
+   * Rejects with `ChukchaError`: `chunk_not_found`, `not_complete`, or what the disk said.
+   */
+  acknowledge(name: string, size: number): Promise<void> {
+    return this.inTurn(() => this.#acknowledge(name, size));
+  }
+
+  /** Takes over what another node says is acknowledged. Rejects with `ChukchaError`. */
+  merge(instance: string, of: AcknowledgedOf, source: string): Promise<void> {
+    if (!this.#state.acknowledged.with(instance, of)) return Promise.resolve();
+    return this.inTurn(() => this.#merge(instance, of, source));
+  }
+
+  /** Whether a chunk is about to go: then nothing may be appended to it. */
+  covers(instance: string, number: number): boolean {
+    return this.#covers(instance, number);
+  }
+
+  /** Resolves when nothing is under way. */
+  async ended(): Promise<void> {
+    await this.#last;
+  }
+
+  /** Runs `step` when no chunk is being acknowledged, and none meanwhile. */
+  inTurn(step: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(step);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #acknowledge(name: string, size: number): Promise<void> {
+    const id = parseChunkName(name);
+    if (id && this.#state.acknowledged.has(id.instance, id.number)) return;
+    const chunk = this.#access.chunk(name);
+    if (!chunk.complete) {
+      throw new ChukchaError(
+        "not_complete",
+        `chunk: ${name} is still written to; acknowledge it once it is complete`,
+      );
+    }
+    if (size < chunk.size) {
+      throw new ChukchaError(
+        "not_complete",
+        `size: ${size} does not cover the ${chunk.size} bytes of ${name}`,
+      );
+    }
+    // Somebody who could not be asked may hold more of it: they publish it again, if they know how much this was.
+    const sizes = new Map(chunk.finalised ? [[chunk.number, chunk.size]] : []);
+    const of = { ranges: [[chunk.number, chunk.number]] as const, sizes };
+    const acknowledged = this.#state.acknowledged.with(chunk.instance, of)!;
+    await this.#publish(acknowledged, [chunk]).catch((error) => {
+      throw toChukchaError(error, `ack ${name}`);
+    });
+    this.#state.acknowledge(acknowledged, chunk.instance, [chunk], undefined);
+  }
+
+  async #merge(instance: string, of: AcknowledgedOf, source: string): Promise<void> {
+    const known = this.#state.acknowledged;
+    const acknowledged = known.with(instance, of);
+    if (!acknowledged) return;
+    const added = missingRanges(known.of(instance)?.ranges ?? [], of.ranges);
+    this.#covers = (owner, number) => {
+      return owner === instance && added.some(([first, last]) => first <= number && number <= last);
+    };
+    try {
+      if (instance === this.#state.context.options.instance) {
+        this.#own.noteUsed(acknowledged.largest(instance));
+        await this.#own.retire((chunk) => this.#covers(instance, chunk.number));
+      }
+      for (const chunk of this.#covered(instance, added)) {
+        const size = of.sizes.get(chunk.number);
+        if (size === undefined || size >= chunk.size) continue;
+        await publishAgain(this.#own, this.#access, chunk, size);
+      }
+      await this.#publish(acknowledged, this.#covered(instance, added));
+      this.#state.acknowledge(acknowledged, instance, this.#covered(instance, added), source);
+    } catch (error) {
+      throw toChukchaError(error, `acknowledge chunks of ${instance}`);
+    } finally {
+      this.#covers = () => false;
+    }
+  }
+
+  /** Chunks of an owner that are in these ranges. */
+  #covered(instance: string, ranges: readonly (readonly [first: number, last: number])[]): Chunk[] {
+    const covered: Chunk[] = [];
+    for (const [first, last] of ranges) {
+      for (let number = first;;) {
+        const chunk = this.#state.chunks.firstFrom(instance, number);
+        if (!chunk || chunk.number > last) break;
+        covered.push(chunk);
+        number = chunk.number + 1;
+      }
+    }
+    return covered;
+  }
+
+  async #publish(acknowledged: Acknowledged, chunks: readonly Chunk[]): Promise<void> {
+    const { disk } = this.#state.context;
+    const { directory } = this.#state;
+    const publish = () => publishFile(disk, directory.path, ACKNOWLEDGED_FILE, acknowledged.encode());
+    await directory.ensure();
+    try {
+      await publish();
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.kind !== "full") throw error;
+      // On a full disk only the chunks themselves can make room. Their readers have said that they are done with them;
+      // if the second attempt fails, they are merely missing, and their indexes keep their numbers from being used again.
+      for (const chunk of chunks) directory.remove(chunk, [chunk.dataPath]);
+      await publish();
+    }
+  }
+}

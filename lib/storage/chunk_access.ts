@@ -1,0 +1,121 @@
+/**
+ * Reads the chunks of one category, and makes a broken index anew on the way.
+ *
+ * A record of an index that is broken is made anew from its neighbours and the data, once, however many readers wait for
+ * it; then they read again. The same way waits who meets an index that is being replaced for another reason.
+ *
+ * @module
+ */
+import { ChukchaError, quote } from "../protocol/errors.ts";
+import { READ_BYTES_MAX } from "../protocol/limits.ts";
+import { parseChunkName } from "../protocol/names.ts";
+import type { CategoryState } from "./category_state.ts";
+import type { Chunk } from "./chunk.ts";
+import type { ChunkRange } from "./chunk_reader.ts";
+import { noteDamage } from "./damage.ts";
+import { toChukchaError } from "./failure.ts";
+import { type ReadPiece, readPiece } from "./piece_reader.ts";
+import { mendIndex } from "./recover.ts";
+import { BrokenIndexError } from "./verify.ts";
+
+/** The way to the bytes of one category's chunks. */
+export class ChunkAccess {
+  readonly #state: CategoryState;
+  /** Chunks whose index is being replaced. */
+  readonly #replacing = new Map<Chunk, Promise<void>>();
+
+  constructor(state: CategoryState) {
+    this.#state = state;
+  }
+
+  /** The chunk of this name. Throws `chunk_not_found`. */
+  chunk(name: string): Chunk {
+    const chunk = this.#state.chunks.get(name);
+    if (chunk) return chunk;
+    const id = parseChunkName(name);
+    const gone = id && this.#state.acknowledged.has(id.instance, id.number);
+    const why = gone ? "is acknowledged and deleted" : "does not exist on this node";
+    throw new ChukchaError(
+      "chunk_not_found",
+      `chunk: ${quote(name)} of category ${this.#state.name} ${why}`,
+    );
+  }
+
+  /** Reads whole messages. Rejects with `ChukchaError`. */
+  async read(name: string, offset: number, sizeMax: number): Promise<ChunkRange> {
+    const chunk = this.chunk(name);
+    const { reader, log } = this.#state.context;
+    try {
+      return reader.read(chunk, offset, sizeMax);
+    } catch (error) {
+      if (error instanceof BrokenIndexError) return await this.#readMended(chunk, offset, sizeMax);
+      throw noteDamage(log, chunk, toChukchaError(error, `read ${name}`));
+    }
+  }
+
+  /** Reads about `sizeMax` bytes into one buffer, or one message that is longer. Rejects with `ChukchaError`. */
+  async readWhole(name: string, offset: number, sizeMax: number): Promise<Uint8Array> {
+    const { body } = await this.read(name, offset, sizeMax).catch((error) => {
+      if (!(error instanceof ChukchaError) || error.code !== "invalid_offset") throw error;
+      return this.read(name, offset, READ_BYTES_MAX);
+    });
+    return body instanceof Uint8Array ? body : new Uint8Array(await new Response(body).arrayBuffer());
+  }
+
+  /** Reads a piece for another node, see `readPiece`. Throws `ChukchaError`. */
+  piece(name: string, offset: number, bytesMax: number): ReadPiece | undefined {
+    const chunk = this.chunk(name);
+    const { files, indexes, log } = this.#state.context;
+    try {
+      return readPiece(files, indexes, chunk, offset, bytesMax);
+    } catch (error) {
+      if (!(error instanceof BrokenIndexError)) {
+        throw noteDamage(log, chunk, toChukchaError(error, `read ${name}`));
+      }
+      // Whoever asked asks again: by then it is mended, or known to be beyond that.
+      if (chunk.sealed) this.#mend(chunk).catch((failed) => noteDamage(log, chunk, failed));
+      throw this.#brokenIndex(chunk);
+    }
+  }
+
+  /** Resolves when the chunk's index is not being replaced. */
+  async settled(chunk: Chunk): Promise<void> {
+    await this.#replacing.get(chunk)?.catch(() => {});
+  }
+
+  /** Replaces the chunk's index by `replace`; readers that meet it meanwhile wait for that. */
+  replace(chunk: Chunk, replace: () => Promise<void>): Promise<void> {
+    const done = replace().finally(() => this.#replacing.delete(chunk));
+    this.#replacing.set(chunk, done);
+    return done;
+  }
+
+  /** A record of the index is broken. That of a sealed chunk is made anew from the others and the data. */
+  async #readMended(chunk: Chunk, offset: number, sizeMax: number): Promise<ChunkRange> {
+    const { reader, log } = this.#state.context;
+    const broken = () => noteDamage(log, chunk, this.#brokenIndex(chunk));
+    if (!chunk.sealed && !this.#replacing.has(chunk)) throw broken();
+    try {
+      await this.#mend(chunk);
+      return reader.read(chunk, offset, sizeMax);
+    } catch (error) {
+      if (error instanceof BrokenIndexError) throw broken();
+      throw noteDamage(log, chunk, toChukchaError(error, `read ${chunk.name}`));
+    }
+  }
+
+  /** Once, however many readers wait for it. */
+  #mend(chunk: Chunk): Promise<void> {
+    const { disk, files, indexes, log } = this.#state.context;
+    return this.#replacing.get(chunk) ?? this.replace(chunk, async () => {
+      await mendIndex({ disk, log }, chunk);
+      files.forget(chunk.indexPath);
+      indexes.forget(chunk);
+      log.warn("mended a damaged index", { chunk: chunk.dataPath });
+    });
+  }
+
+  #brokenIndex(chunk: Chunk): ChukchaError {
+    return new ChukchaError("damaged", `${chunk.name}: its index is damaged on this node`);
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * The copies of one category that come from other nodes: of their chunks, and of this node's own of former times.
+ *
+ * A copy is a prefix of its chunk, appended to only where it ends and only if the checksum of the whole agrees; the
+ * records of its index are its own. It never grows once it is complete, or while it goes.
+ *
+ * What a crash leaves: when files are made, empty ones or none, in no combination that holds data without an index; the
+ * next attempt takes them over. When bytes are appended, what a crash leaves of any append: whole groups, see
+ * `append_queue.ts`.
+ *
+ * Rejected: keeping the owner's index records (a piece that was fetched over a hole, or by parts, has none), and a file
+ * made only with the first bytes (its directory would be synced once for each chunk, and not once for many).
+ *
+ * @module
+ */
+import { ChukchaError } from "../protocol/errors.ts";
+import { parseChunkName } from "../protocol/names.ts";
+import type { CategoryState } from "./category_state.ts";
+import { Chunk } from "./chunk.ts";
+import { CopyMismatchError } from "./copy_mismatch.ts";
+import { DiskError } from "./disk.ts";
+import { toChukchaError } from "./failure.ts";
+import { IndexBuilder } from "./index_builder.ts";
+import { type OpenFile, syncAll } from "./open_files.ts";
+import type { OwnChunks } from "./own_chunks.ts";
+import { writeAll } from "./publish_file.ts";
+import { rollBack } from "./roll_back.ts";
+
+const NEWLINE = 10;
+
+/** Bytes that continue a copy. */
+export interface CopyPiece {
+  readonly chunk: string;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  /** CRC-32 of the chunk from its start to the end of `bytes`. */
+  readonly rolling: number;
+  readonly timeMs: number;
+}
+
+/** What became of a piece: it is here now, does not continue the copy as it is, or the chunk is acknowledged. */
+export type Appended = "appended" | "stale" | "gone";
+
+// Shared by all copies: a piece is appended in one go.
+const builder = new IndexBuilder();
+
+/** The copies of one category. */
+export class Copies {
+  readonly #state: CategoryState;
+  readonly #own: OwnChunks;
+  /** Whether a chunk is about to be acknowledged. */
+  readonly #isGoing: (instance: string, number: number) => boolean;
+  /** Syncs under way, and how much of the chunk they vouch for. */
+  readonly #syncing = new Map<Chunk, { readonly size: number; readonly done: Promise<void> }>();
+  #preparing: Promise<unknown> = Promise.resolve();
+
+  constructor(state: CategoryState, own: OwnChunks, isGoing: (instance: string, number: number) => boolean) {
+    this.#state = state;
+    this.#own = own;
+    this.#isGoing = isGoing;
+  }
+
+  /** Makes the files of those of these chunks that are not here. Rejects with `ChukchaError`, having made none. */
+  prepare(names: readonly string[]): Promise<void> {
+    const done = this.#preparing.then(() => this.#prepare(names)).catch((error) => {
+      if (error instanceof DiskError && error.kind === "failed") {
+        this.#state.context.guard.distrust(error.message);
+      }
+      throw toChukchaError(error, "make files for copies");
+    });
+    this.#preparing = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * Appends a piece to the copy that it continues; readable when this returns.
+   *
+   * Throws `CopyMismatchError`, or `ChukchaError` for what the disk said; then nothing was appended.
+   */
+  append(piece: CopyPiece, source: string): Appended {
+    const id = parseChunkName(piece.chunk);
+    if (id && this.#state.acknowledged.has(id.instance, id.number)) return "gone";
+    const chunk = this.#state.chunks.get(piece.chunk) ?? this.#state.prepared.get(piece.chunk);
+    if (!chunk) {
+      if (id && this.#isActive(id)) return "stale";
+      throw new ChukchaError("chunk_not_found", `copy: there are no files for ${piece.chunk} yet`);
+    }
+    if (!this.#grows(chunk) || piece.offset !== chunk.size) return "stale";
+    if (chunk.poisoned) {
+      throw new ChukchaError("disk_failed", `copy: a sync of ${chunk.name} failed; restart to go on with it`);
+    }
+    if (piece.bytes.at(-1) !== NEWLINE) {
+      throw new CopyMismatchError(`${chunk.name}: bytes from ${piece.offset} do not end with a message`);
+    }
+    try {
+      this.#state.context.guard.admit(piece.bytes.length);
+      this.#write(chunk, piece);
+    } catch (error) {
+      if (error instanceof CopyMismatchError) throw error;
+      throw toChukchaError(error, `copy ${chunk.name}`);
+    }
+    this.#state.prepared.delete(chunk.name);
+    this.#state.noteOpen(chunk);
+    this.#state.changed(chunk, source);
+    return "appended";
+  }
+
+  /** Puts the copy on the device as it is now. Rejects with `ChukchaError`; then nothing more is appended to it. */
+  sync(chunk: Chunk): Promise<void> {
+    if (chunk.synced >= chunk.size) return Promise.resolve();
+    const running = this.#syncing.get(chunk);
+    // A sync vouches only for what was there when it began.
+    if (running) return running.size >= chunk.size ? running.done : running.done.then(() => this.sync(chunk));
+    if (chunk.poisoned) {
+      return Promise.reject(
+        new ChukchaError("disk_failed", `sync: a sync of ${chunk.name} has failed before`),
+      );
+    }
+    const { size, cuts } = chunk;
+    const done = this.#sync(chunk).then(() => {
+      if (chunk.cuts === cuts) chunk.synced = Math.max(chunk.synced, size);
+    }).finally(() => this.#syncing.delete(chunk));
+    this.#syncing.set(chunk, { size, done });
+    return done;
+  }
+
+  /** Completes a copy that is exactly this; `false` if it is not, or is complete already. */
+  complete(name: string, size: number, rolling: number, finalised: boolean, source: string): boolean {
+    const chunk = this.#state.chunks.get(name);
+    if (!chunk || !this.#grows(chunk) || chunk.poisoned) return false;
+    if (chunk.size === 0 || chunk.size !== size || chunk.rolling !== rolling) return false;
+    this.#state.complete(chunk, finalised, source);
+    return true;
+  }
+
+  /** Completes a chunk as it is, by this node's own decision; `false` if there is nothing to decide. */
+  settle(name: string, finalised: boolean): boolean {
+    const chunk = this.#state.chunks.get(name);
+    if (!chunk || !this.#grows(chunk) || chunk.poisoned || chunk.size === 0) return false;
+    this.#state.complete(chunk, finalised, undefined);
+    return true;
+  }
+
+  /** Resolves when no files are being made. */
+  async ended(): Promise<void> {
+    await this.#preparing;
+  }
+
+  #grows(chunk: Chunk): boolean {
+    return !chunk.complete && !chunk.removed && !this.#isActive(chunk) && !this.#state.held.has(chunk) &&
+      !this.#isGoing(chunk.instance, chunk.number);
+  }
+
+  #isActive({ instance, number }: { readonly instance: string; readonly number: number }): boolean {
+    return instance === this.#state.context.options.instance && this.#own.isActive(number);
+  }
+
+  // --- files ---
+
+  async #prepare(names: readonly string[]): Promise<void> {
+    const { directory, context, prepared } = this.#state;
+    await directory.ensure();
+    await context.guard.prove();
+    const made: Chunk[] = [];
+    try {
+      for (const name of new Set(names)) {
+        const chunk = await this.#makeFiles(name);
+        if (chunk) made.push(chunk);
+      }
+      if (made.length > 0) await directory.sync();
+    } catch (error) {
+      for (const chunk of made) directory.remove(chunk);
+      throw error;
+    }
+    for (const chunk of made) {
+      // Other nodes' word may have come while the names were being synced.
+      if (this.#state.acknowledged.has(chunk.instance, chunk.number)) directory.remove(chunk);
+      else prepared.set(chunk.name, chunk);
+    }
+  }
+
+  async #makeFiles(name: string): Promise<Chunk | undefined> {
+    const { chunks, prepared, acknowledged, context, directory } = this.#state;
+    const id = parseChunkName(name);
+    if (!id || chunks.get(name) || prepared.has(name) || this.#isActive(id)) return undefined;
+    if (acknowledged.has(id.instance, id.number)) return undefined;
+    const chunk = new Chunk(this.#state.name, id.instance, id.number, context.clock.monotonic());
+    if (this.#state.isOwn(chunk)) {
+      this.#own.noteUsed(id.number);
+      chunk.settled = false;
+    }
+    try {
+      directory.create(chunk);
+    } catch (error) {
+      if (!(error instanceof DiskError) || error.kind !== "exists") throw error;
+      if (!await this.#takeOver(chunk)) return undefined;
+    }
+    chunk.removed = false;
+    return chunk;
+  }
+
+  /** Takes the files that a crash left, if nothing is in them; makes the one that is missing. */
+  async #takeOver(chunk: Chunk): Promise<boolean> {
+    const { disk, files, log } = this.#state.context;
+    if ((disk.sizeOf(chunk.dataPath) ?? 0) > 0) {
+      log.error("files are in the way of a copy; restart to take them over", { chunk: chunk.dataPath });
+      return false;
+    }
+    files.forget(chunk.indexPath);
+    files.forget(chunk.dataPath);
+    // An index whose data was lost: it must not vouch for anything once there is a data file again.
+    const index = disk.open(chunk.indexPath, { write: true, create: true });
+    try {
+      if (index.size() > 0) {
+        index.truncate(0);
+        await index.sync();
+      }
+    } finally {
+      index.close();
+    }
+    disk.open(chunk.dataPath, { write: true, create: true }).close();
+    return true;
+  }
+
+  // --- bytes ---
+
+  #write(chunk: Chunk, piece: CopyPiece): void {
+    const { files } = this.#state.context;
+    const { bytes } = piece;
+    const timeMs = Math.max(chunk.timeMs, piece.timeMs);
+    builder.begin(chunk.size, chunk.rolling, timeMs);
+    builder.add(bytes);
+    const { rolling } = builder;
+    if (rolling !== piece.rolling) {
+      throw new CopyMismatchError(
+        `${chunk.name}: bytes from ${piece.offset} do not continue the copy that is here`,
+      );
+    }
+    const records = builder.commit();
+    let data: OpenFile | undefined;
+    let index: OpenFile | undefined;
+    try {
+      data = files.take(chunk.dataPath);
+      index = files.take(chunk.indexPath);
+      writeAll(data.file, bytes, chunk.size);
+      writeAll(index.file, records, chunk.indexSize);
+    } catch (error) {
+      rollBack(chunk, data, index);
+      throw error;
+    } finally {
+      if (data) files.give(data);
+      if (index) files.give(index);
+    }
+    chunk.size += bytes.length;
+    chunk.indexSize += records.length;
+    chunk.rolling = rolling;
+    chunk.timeMs = timeMs;
+  }
+
+  async #sync(chunk: Chunk): Promise<void> {
+    const { files } = this.#state.context;
+    const open: OpenFile[] = [];
+    try {
+      open.push(files.take(chunk.dataPath));
+      open.push(files.take(chunk.indexPath));
+      await syncAll(open).catch((error) => {
+        if (!chunk.removed) this.#state.poison(chunk, error);
+        throw error;
+      });
+    } catch (error) {
+      throw toChukchaError(error, `sync ${chunk.name}`);
+    } finally {
+      open.forEach((one) => files.give(one));
+    }
+  }
+}
