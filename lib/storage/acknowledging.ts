@@ -44,7 +44,7 @@ export class Acknowledging {
   }
 
   /** Takes over what another node says is acknowledged. Rejects with `ChukchaError`. */
-  merge(instance: string, of: AcknowledgedOf, source: string): Promise<void> {
+  merge(instance: string, of: AcknowledgedOf, source: string | undefined): Promise<void> {
     if (!this.#state.acknowledged.with(instance, of)) return Promise.resolve();
     return this.inTurn(() => this.#merge(instance, of, source));
   }
@@ -92,7 +92,7 @@ export class Acknowledging {
     this.#state.acknowledge(acknowledged, chunk.instance, [chunk], undefined);
   }
 
-  async #merge(instance: string, of: AcknowledgedOf, source: string): Promise<void> {
+  async #merge(instance: string, of: AcknowledgedOf, source: string | undefined): Promise<void> {
     const known = this.#state.acknowledged;
     const acknowledged = known.with(instance, of);
     if (!acknowledged) return;

@@ -17,7 +17,6 @@ import { ChukchaError } from "../protocol/errors.ts";
 import { parseChunkName } from "../protocol/names.ts";
 import type { CategoryState } from "./category_state.ts";
 import { Chunk } from "./chunk.ts";
-import { CopyMismatchError } from "./copy_mismatch.ts";
 import { DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
@@ -36,6 +35,11 @@ export interface CopyPiece {
   /** CRC-32 of the chunk from its start to the end of `bytes`. */
   readonly rolling: number;
   readonly timeMs: number;
+}
+
+/** Bytes, a checksum or a size from another node do not fit the copy that is here; nothing was changed, both are kept. */
+export class CopyMismatchError extends Error {
+  override readonly name = "CopyMismatchError";
 }
 
 /** What became of a piece: it is here now, does not continue the copy as it is, or the chunk is acknowledged. */

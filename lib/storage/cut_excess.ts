@@ -14,7 +14,7 @@ import { concatenate } from "../protocol/bytes.ts";
 import { ChukchaError } from "../protocol/errors.ts";
 import type { Category } from "./category.ts";
 import { type Chunk, INDEX_SUFFIX } from "./chunk.ts";
-import { CopyMismatchError } from "./copy_mismatch.ts";
+import { CopyMismatchError } from "./copies.ts";
 import { type Disk, DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";

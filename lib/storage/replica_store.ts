@@ -124,12 +124,12 @@ export abstract class ReplicaStore {
     await this.known(category).cutExcess(name, size, rolling);
   }
 
-  /** Takes over what another node says is acknowledged. Rejects with `ChukchaError`. */
+  /** Takes over what other nodes know to be acknowledged; `source`: who said so. Rejects with `ChukchaError`. */
   async mergeAcknowledged(
     category: string,
     instance: string,
     of: AcknowledgedOf,
-    source: string,
+    source: string | undefined,
   ): Promise<void> {
     if (of.ranges.length === 0) return;
     await this.made(category).acks.merge(instance, of, source);
