@@ -164,7 +164,7 @@ export class PeerClient implements Peer {
       const response = await fetch(new URL(`replication/${call.path}`, this.#base), {
         method: "POST",
         body: call.body,
-        // Bytes as they are: what is packed has no known length, and peers are near.
+        // Bytes as they are: who says what is accepted gets it as it came, and is not sent what unpacks without end.
         headers: { "content-type": "application/json", "accept-encoding": "identity" },
         redirect: "manual",
         signal: ending.signal,

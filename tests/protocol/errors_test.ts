@@ -24,6 +24,7 @@ Deno.test("ERROR_STATUS: what passes by itself is 503, the one status that every
     "damaged",
     "draining",
     "not_joined",
+    "behind",
     "not_confirmed",
     "internal",
   ];
