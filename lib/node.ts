@@ -12,11 +12,20 @@ import { ArrivingBodies } from "./http/arriving.ts";
 import { BodyBudget } from "./http/body_budget.ts";
 import { OpenTails } from "./http/open_tails.ts";
 import type { Service } from "./http/service.ts";
-import { formatPeers } from "./peers.ts";
+import { formatPeers, type PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
-import { BODY_BYTES_IN_FLIGHT_MAX, OPEN_FILES_MAX, SHUTDOWN_MS, TAILS_MAX } from "./protocol/limits.ts";
+import {
+  BODY_BYTES_IN_FLIGHT_MAX,
+  OPEN_FILES_MAX,
+  SHUTDOWN_MS,
+  SHUTDOWN_REPLICAS_MS,
+  TAILS_MAX,
+} from "./protocol/limits.ts";
 import type { Log } from "./protocol/log.ts";
 import type { HealthCheck, NodeStatus } from "./protocol/types.ts";
+import { Cluster } from "./replication/cluster.ts";
+import type { Peer } from "./replication/peer.ts";
+import { PeerClient } from "./replication/peer_client.ts";
 import { formatListen, type Settings } from "./settings.ts";
 import { SystemClock } from "./storage/clock.ts";
 import { DenoDisk } from "./storage/deno_disk.ts";
@@ -24,10 +33,18 @@ import { SystemRandom } from "./storage/random.ts";
 import { Store, type StoreSeams } from "./storage/store.ts";
 import { VERSION } from "./version.ts";
 
+/** What a node is built from. */
+export interface NodeSeams extends StoreSeams {
+  /** Makes the way to another node. */
+  readonly connect: (peer: PeerAddress) => Peer;
+}
+
 /** A node that takes requests, but is not on a network. */
 export interface BuiltNode {
   readonly app: App;
   readonly store: Store;
+  /** Its part in the cluster, not yet started; `undefined` for a node that is alone. */
+  readonly cluster: Cluster | undefined;
   /**
    * From now on: no new writes, no new tails; those that are open end. Resolves when every body that was on its way
    * has arrived.
@@ -49,16 +66,26 @@ export interface RunningNode {
 }
 
 /** Builds a node from its seams. Rejects as `Store.open` does. */
-export async function buildNode(settings: Settings, seams: StoreSeams): Promise<BuiltNode> {
-  const { clock, log } = seams;
+export async function buildNode(settings: Settings, seams: NodeSeams): Promise<BuiltNode> {
+  const { clock, log, random } = seams;
   const store = await Store.open({
     instance: settings.instance,
     chunkBytesMax: settings.maxChunkSize,
     rotateIntervalMs: settings.rotateIntervalMs,
     minFreeDiskBytes: settings.minFreeDisk,
     openFilesMax: OPEN_FILES_MAX,
+    peers: settings.peers.map(({ instance }) => instance),
+    bootstrap: settings.bootstrap,
   }, seams);
   const startMs = clock.monotonic();
+  const cluster = settings.peers.length === 0 ? undefined : new Cluster({
+    store,
+    clock,
+    random,
+    log,
+    peers: settings.peers.map(seams.connect),
+    finaliseAfterMs: settings.finalizeAfterMs,
+  });
   let draining = false;
   const service: Service = {
     store,
@@ -70,16 +97,22 @@ export async function buildNode(settings: Settings, seams: StoreSeams): Promise<
     messageBytesMax: settings.maxMessageSize,
     batchBytesMax: settings.maxBatchSize,
     syncEachWrite: settings.syncEachWrite,
-    peerCount: 0,
+    minSyncReplicas: settings.minSyncReplicas,
+    peerCount: settings.peers.length,
+    replication: cluster?.answerer,
     get draining() {
       return draining;
     },
-    readiness: () => [servingCheck(draining), store.checkDisk()],
-    status: () => statusOf(settings, service, clock.monotonic() - startMs),
+    refusal: () => cluster?.refusal(),
+    confirm: (category, result, demand) => cluster?.confirm(category, result, demand) ?? Promise.resolve(),
+    acknowledge: (category, chunk, size) => (cluster ?? store).acknowledge(category, chunk, size),
+    readiness: () => [servingCheck(draining), store.checkDisk(), ...cluster?.checks() ?? []],
+    status: () => statusOf(settings, service, cluster, clock.monotonic() - startMs),
   };
   return {
     app: createApp(service),
     store,
+    cluster,
     drain() {
       draining = true;
       service.tails.closeAll();
@@ -95,15 +128,23 @@ export async function buildNode(settings: Settings, seams: StoreSeams): Promise<
  */
 export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
   const clock = new SystemClock();
-  const seams = { disk: new DenoDisk(settings.dataDir), clock, random: new SystemRandom(), log };
+  const seams = {
+    disk: new DenoDisk(settings.dataDir),
+    clock,
+    random: new SystemRandom(),
+    log,
+    connect: ({ instance, url }: PeerAddress) => new PeerClient(instance, url),
+  };
   const node = await buildNode(settings, seams);
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = listen(node.app, settings, log, new ErrorAnswers(log, clock));
   } catch (error) {
+    await node.cluster?.close();
     await node.store.close();
     throw listenError(settings, error);
   }
+  node.cluster?.start();
   const { hostname, port } = server.addr;
   const finished = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
@@ -129,6 +170,10 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       log.warn(`${what} at the end of their part of the shutdown time`, { ms: SHUTDOWN_MS / 2 });
     // In this order: the runtime's shutdown cuts off bodies that are still arriving.
     await withDeadline(node.drain(), clock, SHUTDOWN_MS / 2, late("bodies were still arriving"));
+    // While peers can still ask: they learn that the last chunks are complete, and take what they lack of them.
+    await node.store.finish();
+    await node.cluster?.replicated(SHUTDOWN_REPLICAS_MS);
+    await node.cluster?.close();
     await withDeadline(server.shutdown(), clock, SHUTDOWN_MS / 2, late("requests were still under way"));
     await node.store.close();
     finished.resolve();
@@ -190,7 +235,12 @@ function servingCheck(draining: boolean): HealthCheck {
   return { name: "serving", ok: !draining, message: draining ? "shutting down" : "takes requests" };
 }
 
-function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeStatus {
+function statusOf(
+  settings: Settings,
+  service: Service,
+  cluster: Cluster | undefined,
+  uptimeMs: number,
+): NodeStatus {
   const { store } = service;
   const totals = store.totals();
   const checks = [...service.readiness(), store.checkChunks(totals)];
@@ -201,7 +251,7 @@ function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeS
     instance: settings.instance,
     incarnation: store.identity.incarnation,
     version: VERSION,
-    state: service.draining ? "draining" : "serving",
+    state: service.draining ? "draining" : store.joined ? "serving" : "joining",
     uptime_ms: Math.round(uptimeMs),
     promise: describePromise(settings),
     healthy: checks.every((check) => check.ok),
@@ -209,7 +259,7 @@ function statusOf(settings: Settings, service: Service, uptimeMs: number): NodeS
     categories,
     chunks,
     bytes,
-    peers: [],
+    peers: cluster?.status() ?? [],
     disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
     open: { files: openFiles, tails: service.tails.count, body_bytes: service.budget.used },
     settings: { ...others, listen: formatListen(address), peers: formatPeers(peers) },

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { HealthCheck, NodeStatus } from "../protocol/types.ts";
+import type { HealthCheck, NodeStatus, PeerStatus } from "../protocol/types.ts";
 import { STYLE } from "./status_style.ts";
 
 const REFRESH_S = 5;
@@ -43,7 +43,7 @@ ${badge(state)}
 <section><h2>Checks</h2><ul class="checks">
 ${checks.map(check).join("\n")}
 </ul></section>
-<section><h2>Stored</h2>${
+${peerSection(status.peers)}<section><h2>Stored</h2>${
     tiles([
       ["Categories", status.categories.toLocaleString("en")],
       ["Chunks", status.chunks.toLocaleString("en")],
@@ -81,9 +81,9 @@ interface State {
   readonly text: string;
 }
 
-/** A node that is shutting down says so first: what fails then is expected to. */
+/** A node that begins or ends says so first: what fails then is expected to. */
 function stateOf({ state, healthy }: NodeStatus): State {
-  if (state === "draining") return { kind: "wait", text: "draining" };
+  if (state !== "serving") return { kind: "wait", text: state };
   return healthy ? { kind: "good", text: "healthy" } : { kind: "bad", text: "needs attention" };
 }
 
@@ -96,6 +96,40 @@ function check({ name, ok, message }: HealthCheck): string {
   return `<li>${badge(state)}<div><strong>${escapeHtml(name)}</strong><p>${
     escapeHtml(message)
   }</p></div></li>`;
+}
+
+/** Nothing for a node that is alone. */
+function peerSection(peers: readonly PeerStatus[]): string {
+  if (peers.length === 0) return "";
+  const head = ["Peer", "", "Lacking here", "Lacking there"].map((name) => `<th scope="col">${name}</th>`);
+  return `<section><h2>Peers</h2><table class="peers">
+<thead><tr>${head.join("")}</tr></thead>
+<tbody>
+${peers.map(peerRow).join("\n")}
+</tbody>
+</table>
+<p class="note">Lacking here: what this node has still to take from the peer. Lacking there: what the peer said it has
+still to take from this node.</p></section>
+`;
+}
+
+function peerRow({ instance, url, reachable, since_ms, last_error, ...peer }: PeerStatus): string {
+  const state: State = reachable
+    ? { kind: "good", text: `reachable for ${duration(since_ms)}` }
+    : { kind: "bad", text: `unreachable for ${duration(since_ms)}` };
+  const chunks = `${peer.behind_chunks.toLocaleString("en")} chunk${peer.behind_chunks === 1 ? "" : "s"}`;
+  const here = peer.behind_bytes === 0 ? "nothing" : `${size(peer.behind_bytes)} in ${chunks}`;
+  const there = peer.lag_bytes === null
+    ? "not told"
+    : peer.lag_bytes === 0
+    ? "nothing"
+    : size(peer.lag_bytes);
+  const error = last_error === null ? "" : `<p class="note">${escapeHtml(last_error)}</p>`;
+  return `<tr><th scope="row"><strong>${escapeHtml(instance)}</strong> <span>${
+    escapeHtml(url)
+  }</span></th><td>${
+    badge(state)
+  }${error}</td><td data-name="Lacking here">${here}</td><td data-name="Lacking there">${there}</td></tr>`;
 }
 
 function tiles(pairs: readonly (readonly [name: string, value: string])[]): string {

@@ -51,8 +51,23 @@ th, td { padding: 0.375rem 0; text-align: left; font-weight: 400; vertical-align
 tr:first-child > * { border-top: 0; }
 th { color: var(--quiet); padding-right: 1rem; }
 td { text-align: right; font-family: ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; font-size: 0.875rem; }
+.peers th, .peers td { text-align: left; font-family: inherit; font-size: 0.9375rem; padding: 0.5rem 1rem 0.5rem 0; }
+.peers thead th { font-size: 0.875rem; padding-top: 0; white-space: nowrap; }
+.peers tbody tr > * { border-top: 1px solid var(--line); }
+.peers strong { display: block; color: var(--text); }
+.peers tr > :nth-child(n + 3) { text-align: right; font-variant-numeric: tabular-nums; }
+.peers tr > :last-child { padding-right: 0; }
+.peers td .note { margin-top: 0.25rem; }
+.peers + .note { margin-top: 0.75rem; }
 footer { color: var(--quiet); font-size: 0.875rem; padding: 0 0.25rem; }
 a { color: var(--accent); }
 code { font-family: ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
+@media (max-width: 40rem) {
+  .peers thead { display: none; }
+  .peers tbody tr { display: block; border-top: 1px solid var(--line); padding: 0.5rem 0; }
+  .peers tbody tr:first-child { border-top: 0; }
+  .peers tbody tr > * { display: block; border: 0; padding: 0.125rem 0; text-align: left; }
+  .peers td[data-name]::before { content: attr(data-name) ": "; color: var(--quiet); }
+}
 @media (max-width: 30rem) { .checks li { grid-template-columns: 1fr; gap: 0.25rem; } .checks .badge { justify-self: start; } }
 `;

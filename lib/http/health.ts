@@ -38,7 +38,7 @@ export function readyz(service: Service, request: Request): Response {
       : new Response(text);
   }
   if (!failed) return new Response("ok\n");
-  const code = service.draining ? "draining" : "disk_failed";
+  const code = service.draining ? "draining" : failed.name === "cluster" ? "not_joined" : "disk_failed";
   return errorResponse(new ChukchaError(code, `${failed.name}: ${failed.message}`));
 }
 

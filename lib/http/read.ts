@@ -31,7 +31,7 @@ export async function read({ store }: Service, request: Request): Promise<Respon
 }
 
 /** Handles `GET` and `POST /ack`: a whole chunk that its readers are done with. */
-export async function ack({ store }: Service, request: Request): Promise<Response> {
+export async function ack(service: Service, request: Request): Promise<Response> {
   const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const chunk = checkChunk(params.required("chunk"));
@@ -41,7 +41,7 @@ export async function ack({ store }: Service, request: Request): Promise<Respons
     throw new ChukchaError("invalid_parameter", "consumer: this version has no named consumers");
   }
   if (request.method === "HEAD") return new Response(null, { status: 200 });
-  await store.acknowledge(category, chunk, size);
+  await service.acknowledge(category, chunk, size);
   return Response.json({ chunk, acknowledged: true });
 }
 

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Log } from "../protocol/log.ts";
-import type { HealthCheck, NodeStatus } from "../protocol/types.ts";
+import type { ChukchaError } from "../protocol/errors.ts";
+import type { HealthCheck, NodeStatus, WriteResult } from "../protocol/types.ts";
+import type { Demand } from "../replication/confirmations.ts";
 import type { Answerer } from "../replication/peer.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { Store } from "../storage/store.ts";
@@ -26,12 +28,20 @@ export interface Service {
   readonly batchBytesMax: number;
   /** What `sync_each_write` is where a request does not say. */
   readonly syncEachWrite: boolean;
+  /** What `min_sync_replicas` is where a request does not say. */
+  readonly minSyncReplicas: number;
   /** Other nodes of the cluster. */
   readonly peerCount: number;
   /** What other nodes are answered; `undefined` for a node that is alone. */
   readonly replication?: Answerer | undefined;
   /** Shutting down: no new writes, no new tails. */
   readonly draining: boolean;
+  /** Why writes are refused now, if they are; other than that the node is shutting down. */
+  refusal(): ChukchaError | undefined;
+  /** Resolves once enough other nodes hold a write; rejects with `not_confirmed`. */
+  confirm(category: string, result: WriteResult, demand: Demand): Promise<void>;
+  /** Acknowledges a complete chunk that was seen whole, on every node. Rejects with `ChukchaError`. */
+  acknowledge(category: string, chunk: string, size: number): Promise<void>;
   /** What must be well for the node to be sent requests. */
   readiness(): HealthCheck[];
   /** For people and tools. */

@@ -17,7 +17,8 @@ import { toBatch } from "./messages.ts";
 import { Params } from "./params.ts";
 import type { Service } from "./service.ts";
 
-const REPLICAS = { min: 0, max: 1_000_000, default: 0 };
+/** A default outside of the range: the node's own applies. */
+const REPLICAS = { min: 0, max: 1_000_000, default: -1 };
 const TIMEOUT_MS = { min: 0, max: WRITE_TIMEOUT_MS_MAX, default: WRITE_TIMEOUT_MS_DEFAULT };
 
 /** Handles `POST` and `PUT /write`. */
@@ -26,8 +27,12 @@ export async function write(service: Service, request: Request): Promise<Respons
   const category = checkCategory(params.required("category"));
   const sync = params.flag("sync_each_write", service.syncEachWrite);
   const timeoutMs = params.integer("timeout", TIMEOUT_MS) || WRITE_TIMEOUT_MS_DEFAULT;
-  checkReplicas(params.integer("min_sync_replicas", REPLICAS), service.peerCount);
+  const asked = params.integer("min_sync_replicas", REPLICAS);
+  const replicas = asked < 0 ? service.minSyncReplicas : asked;
+  checkReplicas(replicas, service.peerCount);
   if (service.draining) throw draining();
+  const refusal = service.refusal();
+  if (refusal) throw refusal;
 
   let body: Body;
   service.arriving.begin();
@@ -48,7 +53,7 @@ export async function write(service: Service, request: Request): Promise<Respons
     body.release();
     throw error;
   }
-  if (!sync) {
+  if (!sync && replicas === 0) {
     try {
       return Response.json(await stored);
     } finally {
@@ -56,7 +61,13 @@ export async function write(service: Service, request: Request): Promise<Respons
     }
   }
   const released = stored.finally(() => body.release());
-  return Response.json(await within(service.clock, released, timeoutMs));
+  const startMs = service.clock.monotonic();
+  const result = await within(service.clock, released, timeoutMs);
+  if (replicas > 0 && result.size > 0) {
+    const leftMs = startMs + timeoutMs - service.clock.monotonic();
+    await service.confirm(category, result, { replicas, sync, timeoutMs: leftMs });
+  }
+  return Response.json(result);
 }
 
 function draining(cause?: unknown): ChukchaError {
@@ -82,7 +93,7 @@ async function within<T>(clock: Clock, pending: Promise<T>, timeoutMs: number): 
   const late = new Promise<never>((_, reject) => {
     cancel = clock.after(timeoutMs, () =>
       reject(
-        new ChukchaError("not_confirmed", `write: not synced within ${timeoutMs} ms`, { written: "maybe" }),
+        new ChukchaError("not_confirmed", `write: not stored within ${timeoutMs} ms`, { written: "maybe" }),
       ));
   });
   try {

@@ -125,8 +125,8 @@ export interface Peer {
   readonly instance: string;
   /** Where it is, for people. */
   readonly url: string;
-  /** What is new since a cursor, as soon as there is anything. */
-  changes(request: ChangesRequest): Promise<ChangesAnswer>;
+  /** What is new since a cursor, as soon as there is anything. `cancel` fires when the answer is of no interest any more. */
+  changes(request: ChangesRequest, cancel?: AbortSignal): Promise<ChangesAnswer>;
   /** Bytes of chunks, at most about `bytesMax` in all, but at least one piece if there is any. */
   fetch(from: NodeId, wanted: readonly Wanted[], bytesMax: number): Promise<FetchAnswer>;
   /** What it knows of one chunk, now. */

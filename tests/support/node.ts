@@ -10,6 +10,8 @@ import { ErrorAnswers } from "../../lib/http/answer.ts";
 import { buildNode, type BuiltNode } from "../../lib/node.ts";
 import { type Log, SILENT_LOG } from "../../lib/protocol/log.ts";
 import type { ChunkInfo, NodeStatus, WriteResult } from "../../lib/protocol/types.ts";
+import type { PeerAddress } from "../../lib/peers.ts";
+import { PeerClient } from "../../lib/replication/peer_client.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../../lib/settings.ts";
 import { SystemClock } from "../../lib/storage/clock.ts";
 import { DenoDisk } from "../../lib/storage/deno_disk.ts";
@@ -111,6 +113,7 @@ export class LocalNode extends NodeUnderTest implements AsyncDisposable {
   /** Stops it and leaves its directory. */
   async close(): Promise<void> {
     void this.built.drain();
+    await this.built.cluster?.close();
     await this.server.shutdown();
     await this.built.store.close();
   }
@@ -135,7 +138,9 @@ export async function startLocalNode(options: LocalOptions = {}): Promise<LocalN
   };
   const clock = new SystemClock();
   const disk = wrapDisk(new DenoDisk(dataDir));
-  const built = await buildNode(settings, { disk, clock, random: new SystemRandom(), log });
+  const connect = ({ instance, url }: PeerAddress): PeerClient => new PeerClient(instance, url);
+  const built = await buildNode(settings, { disk, clock, random: new SystemRandom(), log, connect });
+  built.cluster?.start();
   const errors = new ErrorAnswers(log, clock);
   const server = Deno.serve({
     hostname: "127.0.0.1",

@@ -1,0 +1,321 @@
+/**
+ * Follows one peer: polls what is new there, takes what is missing here, and says with the next poll what it took.
+ *
+ * Round after round, as `docs/replication.md` draws it. A round does a bounded amount of work, so that a long catch-up
+ * neither keeps what was taken from being reported nor other categories waiting. This is the one place that catches
+ * what goes wrong with a peer: the round is given up, everything that was not reported stays to be reported, and after
+ * a pause that grows from {@linkcode RETRY_MS_MIN} to {@linkcode RETRY_MS_MAX} the next round starts from the last
+ * cursor. Positions are never remembered apart from the copies themselves.
+ *
+ * What a crash leaves: copies as far as they were appended. The next start begins with an empty cursor.
+ *
+ * Rejected: fetching beside a poll that waits (two places would change the same copies, and what is held would have to
+ * be reported by a call of its own).
+ *
+ * @module
+ */
+import { ChukchaError } from "../protocol/errors.ts";
+import {
+  ANSWER_MS_MAX,
+  CATCH_UP_ROUND_BYTES,
+  POLL_WAIT_MS,
+  REPLICATION_HELD_MAX,
+  RETRY_MS_MAX,
+  RETRY_MS_MIN,
+  TROUBLE_LOG_INTERVAL_MS,
+  UNREADABLE_RETRY_MS,
+} from "../protocol/limits.ts";
+import { parseChunkName } from "../protocol/names.ts";
+import { Backlog } from "./backlog.ts";
+import type { ClusterContext } from "./context.ts";
+import { Downloads } from "./downloads.ts";
+import type { ChangesAnswer, CopyState, Held, Peer, Piece } from "./peer.ts";
+import { localCopy } from "./local_copy.ts";
+import { plan } from "./plan.ts";
+import { within } from "./within.ts";
+
+/** What a follower asks of those beside it. */
+export interface Others {
+  /** Owners that cannot be reached directly now. */
+  unreachable(): string[];
+  /** Whether a chunk may be taken from this peer, although another node owns it. */
+  mayTake(peer: string, category: string, owner: string, number: number, localSize: number): boolean;
+  /** This node's copy of a chunk has changed. */
+  changed(category: string, chunk: string): void;
+  /** A chunk number of this node was seen elsewhere. */
+  used(category: string, number: number): void;
+  /** A round has ended, well or not. */
+  ended(): void;
+}
+
+/** Follows one peer. */
+export class Follower {
+  readonly peer: Peer;
+  readonly #context: ClusterContext;
+  readonly #others: Others;
+  readonly backlog = new Backlog();
+  readonly #downloads: Downloads;
+  /** What came to be held since the last answered poll: own copies by name, and what others said. */
+  readonly #unreported = new Map<string, { category: string; chunk: string } | Held>();
+  #cursor = "";
+  #run = "";
+  /** The last poll was answered. */
+  reachable = false;
+  /** When `reachable` changed last. */
+  sinceMs: number;
+  /** Everything that the peer holds was seen once, in this run of the peer. */
+  listed = false;
+  lastError: string | undefined;
+  /** The peer has refused this node, and why. */
+  refused: ChukchaError | undefined;
+  #failures = 0;
+  /** This round's poll was answered. */
+  #answered = false;
+  #retriedMs = -Infinity;
+  #loggedMs = -Infinity;
+  #closed = false;
+  /** Ends a wait, or leaves a poll unanswered. */
+  #kick: () => void = () => {};
+  /** When the last poll was sent, and the first one that was not answered yet. */
+  #askedMs = -Infinity;
+  #unansweredMs: number | undefined;
+  /** The last chunk of the peer in each category, as far as its listing was read. */
+  readonly #newest = new Map<string, string>();
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(peer: Peer, context: ClusterContext, others: Others) {
+    this.peer = peer;
+    this.#context = context;
+    this.#others = others;
+    this.sinceMs = context.clock.monotonic();
+    this.#downloads = new Downloads(context, peer, this.backlog, {
+      mayTake: (category, owner, number, localSize) =>
+        others.mayTake(peer.instance, category, owner, number, localSize),
+      changed: (category, chunk) => others.changed(category, chunk),
+      settled: (entry) => this.#consider(entry),
+    });
+  }
+
+  /** Begins. */
+  start(): void {
+    this.#ended = this.#follow();
+  }
+
+  /** Ends; resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.peer.close();
+    this.#kick();
+    await this.#ended;
+  }
+
+  /** This node's copy of a chunk has changed: the peer is to be told with the next poll. */
+  report(category: string, chunk: string): void {
+    this.#unreported.set(`${category}/${chunk}`, { category, chunk });
+  }
+
+  /** Passes on what another node said that it holds, and does not wait with it. */
+  speakFor(held: Held): void {
+    this.#unreported.set(`${held.instance}/${held.category}/${held.chunk}`, held);
+    this.kick();
+  }
+
+  /** Does not wait any longer for the answer: there is something to say, to ask or to fetch. */
+  kick(): void {
+    if (this.reachable) this.#kick();
+  }
+
+  /** The peer has shown that it is there: the next attempt need not wait, unless the last one was just made. */
+  wake(): void {
+    if (!this.reachable && this.#context.clock.monotonic() - this.#askedMs >= RETRY_MS_MIN) this.#kick();
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#closed) {
+      this.#answered = false;
+      try {
+        await this.#round();
+      } catch (error) {
+        // Defects too: whatever happened, the next round starts from what is on disk.
+        if (!this.#closed) this.#failed(error, !this.#answered || this.#downloads.peerFailed);
+      }
+      this.#others.ended();
+      if (this.#failures > 0 && !this.#closed) await this.#pause();
+    }
+  }
+
+  async #round(): Promise<void> {
+    const answer = await this.#poll();
+    if (!answer) return;
+    this.#answered = true;
+    this.refused = undefined;
+    this.#become(true);
+    await this.#take(answer);
+    await this.#downloads.run(CATCH_UP_ROUND_BYTES);
+    this.#succeeded();
+    const now = this.#context.clock.monotonic();
+    if (now - this.#retriedMs >= UNREADABLE_RETRY_MS) {
+      this.#retriedMs = now;
+      this.backlog.retryUnreadable();
+    }
+  }
+
+  /** Polls; `undefined` if it was kicked before the answer came. */
+  async #poll(): Promise<ChangesAnswer | undefined> {
+    const { own, identities, clock } = this.#context;
+    const kicked = new Promise<undefined>((resolve) => this.#kick = () => resolve(undefined));
+    const reported = [...this.#unreported].slice(0, REPLICATION_HELD_MAX);
+    const held = reported.flatMap(([, what]) => this.#heldOf(what));
+    const busy = this.#downloads.canGoOn() || this.#unreported.size > reported.length || !this.reachable;
+    const cancel = new AbortController();
+    const waitMs = busy ? 0 : POLL_WAIT_MS;
+    this.#askedMs = clock.monotonic();
+    this.#unansweredMs ??= this.#askedMs;
+    // However often it was kicked meanwhile: the peer had this long to answer anything.
+    const patienceMs = this.#unansweredMs + POLL_WAIT_MS + ANSWER_MS_MAX - this.#askedMs;
+    const polled = this.peer.changes({
+      from: own,
+      cursor: this.#cursor,
+      held,
+      relay: this.#others.unreachable().filter((owner) => owner !== this.peer.instance),
+      behindBytes: this.backlog.bytes,
+      waitMs,
+    }, cancel.signal);
+    let answer: ChangesAnswer | undefined;
+    try {
+      answer = await Promise.race([
+        within(clock, polled, Math.min(patienceMs, waitMs + ANSWER_MS_MAX)),
+        kicked,
+      ]);
+    } catch (error) {
+      this.refused = error instanceof ChukchaError && error.code === "name_in_use" ? error : undefined;
+      throw error;
+    } finally {
+      // What becomes of an abandoned poll is of no interest: the next one says and asks the same again.
+      if (!answer) cancel.abort();
+    }
+    if (!answer) return undefined;
+    this.#unansweredMs = undefined;
+    if (answer.node.instance !== this.peer.instance) {
+      throw new ChukchaError(
+        "invalid_parameter",
+        `peers: the node at ${this.peer.url} is called ${answer.node.instance}, not ${this.peer.instance}`,
+      );
+    }
+    identities.observe(answer.node);
+    for (const [key, what] of reported) if (this.#unreported.get(key) === what) this.#unreported.delete(key);
+    return answer;
+  }
+
+  #heldOf(what: { category: string; chunk: string } | Held): Held[] {
+    if ("instance" in what) return [what];
+    const { own: { instance, incarnation }, store } = this.#context;
+    const chunk = store.chunk(what.category, what.chunk);
+    return chunk ? [{ ...what, instance, incarnation, size: chunk.size, synced: chunk.synced }] : [];
+  }
+
+  /** Takes over what the answer says: what is acknowledged first, so that nothing of it is fetched. */
+  async #take(answer: ChangesAnswer): Promise<void> {
+    const { store, identities, own } = this.#context;
+    if (answer.node.run !== this.#run || answer.reset) this.#begin(answer.node.run);
+    identities.hearsay(answer.heardMs);
+    for (const { category, instance, ranges, sizes } of answer.acknowledged) {
+      if (instance === own.instance) this.#others.used(category, ranges.at(-1)?.[1] ?? -1);
+      await store.mergeAcknowledged(category, instance, { ranges, sizes }, this.peer.instance);
+    }
+    for (const copy of answer.copies) this.#consider(copy);
+    await this.#appendInline(answer.pieces);
+    this.#cursor = answer.cursor;
+    if (answer.more || this.listed) return;
+    this.listed = true;
+    // The peer may wait for these copies and, either of the two having restarted, not know of them.
+    this.#newest.forEach((chunk, category) => this.report(category, chunk));
+    this.#newest.clear();
+  }
+
+  /** Another run of the peer, or the first answer: nothing that was known of it counts. */
+  #begin(run: string): void {
+    const { store } = this.#context;
+    this.#run = run;
+    this.listed = false;
+    this.backlog.clear();
+    this.#newest.clear();
+    for (const { category, chunk } of store.incompleteCopies()) {
+      if (chunk.instance === this.peer.instance) this.report(category, chunk.name);
+    }
+  }
+
+  /** Keeps in mind what is to be done about a copy, if anything. */
+  #consider(remote: CopyState): void {
+    const { own, store } = this.#context;
+    const { category, chunk } = remote;
+    const { instance, number } = parseChunkName(chunk)!;
+    const local = localCopy(store, category, chunk);
+    if (instance === own.instance) this.#others.used(category, number);
+    const step = store.isAcknowledged(category, instance, number) ? "nothing" : plan(local, remote);
+    if (step === "nothing") this.backlog.delete(category, instance, number);
+    else this.backlog.set(instance, number, remote, Math.max(0, remote.size - local.size));
+    if (!this.listed && instance === this.peer.instance && chunk > (this.#newest.get(category) ?? "")) {
+      this.#newest.set(category, chunk);
+    }
+  }
+
+  async #appendInline(pieces: readonly Piece[]): Promise<void> {
+    const lacking = pieces.filter(({ category, chunk }) => {
+      const { instance, number } = parseChunkName(chunk)!;
+      return this.backlog.get(category, instance, number) !== undefined;
+    });
+    if (lacking.length > 0) await this.#downloads.append(lacking);
+  }
+
+  #succeeded(): void {
+    this.#failures = 0;
+    if (this.lastError !== undefined) {
+      this.#context.log.info("following a peer works again", { peer: this.peer.instance });
+    }
+    this.lastError = undefined;
+  }
+
+  /** @param ofPeer the peer is what failed, and not this node's disk */
+  #failed(error: unknown, ofPeer: boolean): void {
+    const { log, clock } = this.#context;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#failures++;
+    this.#unansweredMs = undefined;
+    const now = clock.monotonic();
+    if (this.lastError === undefined || now - this.#loggedMs >= TROUBLE_LOG_INTERVAL_MS) {
+      this.#loggedMs = now;
+      log.warn("following a peer failed; it is tried again until it works", {
+        peer: this.peer.instance,
+        url: this.peer.url,
+        error: isDefect(error) ? error.stack : message,
+      });
+    }
+    this.lastError = message;
+    if (ofPeer) this.#become(false);
+  }
+
+  #become(reachable: boolean): void {
+    if (this.reachable === reachable) return;
+    this.reachable = reachable;
+    this.sinceMs = this.#context.clock.monotonic();
+  }
+
+  /** Waits before the next attempt; less if the peer shows that it is there. */
+  async #pause(): Promise<void> {
+    const { clock, random } = this.#context;
+    const capped = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(this.#failures - 1, 16));
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(capped * (0.5 + random.number() / 2), resolve);
+      this.#kick = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+/** Errors that only a mistake in the program explains. */
+function isDefect(error: unknown): error is Error {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+}
