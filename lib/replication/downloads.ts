@@ -19,7 +19,7 @@ import {
   FETCH_TIMEOUT_MS,
 } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
-import { CopyMismatchError } from "../storage/copy_mismatch.ts";
+import { CopyMismatchError } from "../storage/copies.ts";
 import type { Backlog, Entry, Lane } from "./backlog.ts";
 import type { ClusterContext } from "./context.ts";
 import { localCopy } from "./local_copy.ts";
