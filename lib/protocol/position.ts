@@ -39,7 +39,7 @@ export interface ChunkPosition {
   readonly offset: number;
 }
 
-/** Builds the cursor of a tail: at most one position per owner. */
+/** Builds the cursor of a tail: per owner where it stands, behind the places in older chunks that may still grow. */
 export function formatCursor(positions: Iterable<ChunkPosition>): string {
   return Array.from(positions, ({ chunk, offset }) => `${chunk}:${offset}`).join(",");
 }

@@ -193,7 +193,7 @@ export class Downloads {
   async #workOff(lane: Lane, bytesMax: number): Promise<number> {
     let fetched = 0;
     let wanted = await this.#prepare(lane, new Map());
-    let pending = this.#fetch(wanted);
+    let pending = this.#request(wanted);
     while (pending) {
       const answer = await pending;
       const asked = wanted;
@@ -204,7 +204,7 @@ export class Downloads {
       const behind = new Map(answer.pieces.map(({ chunk, offset, bytes }) => [chunk, offset + bytes.length]));
       const more = bytes > 0 && fetched < bytesMax;
       wanted = more ? this.#wanted(lane, behind) : [];
-      pending = this.#fetch(wanted);
+      pending = this.#request(wanted);
       try {
         await this.append(answer.pieces);
       } catch (error) {
@@ -246,7 +246,7 @@ export class Downloads {
     return wanted;
   }
 
-  #fetch(wanted: readonly Wanted[]): Promise<FetchAnswer> | undefined {
+  #request(wanted: readonly Wanted[]): Promise<FetchAnswer> | undefined {
     return wanted.length === 0 ? undefined : this.#ask(wanted);
   }
 

@@ -31,7 +31,7 @@ export class CategoryState {
   constructor(readonly name: string, readonly context: StorageContext, found?: RecoveredCategory) {
     this.directory = new CategoryDirectory(name, context, found !== undefined);
     this.acknowledged = found?.acknowledged ?? new Acknowledged();
-    for (const chunk of found?.chunks ?? []) {
+    for (const chunk of (found?.chunks ?? []).toSorted((a, b) => a.number - b.number)) {
       this.chunks.add(chunk);
       this.noteOpen(chunk);
       context.changes.touch(chunk.change, undefined);

@@ -8,10 +8,14 @@
  */
 import type { Chunk } from "./chunk.ts";
 
+const NONE: readonly Chunk[] = [];
+
 /** A sorted set of chunks. */
 export class ChunkList {
   readonly #byName = new Map<string, Chunk>();
   readonly #byOwner = new Map<string, Chunk[]>();
+  /** Chunks that came although their owner had later ones here, in order of coming. */
+  readonly #late = new Map<string, Chunk[]>();
   /** Made anew when asked for after a chunk came or went. */
   #sorted: readonly Chunk[] | undefined;
   #owners: readonly string[] | undefined;
@@ -33,7 +37,9 @@ export class ChunkList {
     this.#sorted = undefined;
     const chunks = this.#byOwner.get(chunk.instance);
     if (chunks) {
-      chunks.splice(firstFrom(chunks, chunk.number), 0, chunk);
+      const at = firstFrom(chunks, chunk.number);
+      if (at < chunks.length) this.#noteLate(chunk);
+      chunks.splice(at, 0, chunk);
       return;
     }
     this.#byOwner.set(chunk.instance, [chunk]);
@@ -65,13 +71,24 @@ export class ChunkList {
 
   /** Those of one owner, by number. Not to be kept: it changes as they come and go. */
   ofOwner(instance: string): readonly Chunk[] {
-    return this.#byOwner.get(instance) ?? [];
+    return this.#byOwner.get(instance) ?? NONE;
+  }
+
+  /** Those of one owner that came behind later ones, in order of coming; it only grows. */
+  lateOf(instance: string): readonly Chunk[] {
+    return this.#late.get(instance) ?? NONE;
   }
 
   /** The first chunk of an owner whose number is at least `number`. */
   firstFrom(instance: string, number: number): Chunk | undefined {
     const chunks = this.ofOwner(instance);
     return chunks[firstFrom(chunks, number)];
+  }
+
+  #noteLate(chunk: Chunk): void {
+    const late = this.#late.get(chunk.instance);
+    if (late) late.push(chunk);
+    else this.#late.set(chunk.instance, [chunk]);
   }
 }
 

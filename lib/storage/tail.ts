@@ -1,19 +1,20 @@
 /**
  * Follows a category: everything from a start on, then whatever is published, for as long as someone asks.
  *
- * A tail holds a position per owner and nothing else. When there is nothing to read it waits for the category's
- * watchers; what it missed while its reader was slow it finds on disk. Messages of one owner come in order; those of
+ * A tail holds its places per owner, see `owner_positions.ts`, and nothing else. When there is nothing to read it waits
+ * for the category's watchers; what it missed while its reader was slow it finds on disk. Messages of one chunk come in
+ * order, and chunks of one owner too, except for what an older one got when a later one was there already; those of
  * several owners are interleaved by what is there.
  *
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { READ_BYTES_MAX, TAIL_STEP_BYTES } from "../protocol/limits.ts";
+import { TAIL_OPEN_CHUNKS_MAX, TAIL_STEP_BYTES } from "../protocol/limits.ts";
 import { chunkName, parseChunkName } from "../protocol/names.ts";
 import { type ChunkPosition, formatCursor, type From } from "../protocol/position.ts";
 import type { Category } from "./category.ts";
 import type { Chunk } from "./chunk.ts";
-import type { ChunkRange } from "./chunk_reader.ts";
+import { OwnerPositions, type Position } from "./owner_positions.ts";
 
 /** Where a tail begins: by name, by time, or behind what was seen before. */
 export type TailStart = From | readonly ChunkPosition[];
@@ -33,15 +34,12 @@ export interface TailSource {
   watch(notify: () => void): () => void;
 }
 
-interface Position {
-  number: number;
-  offset: number;
-}
-
 /** One reader's way through a category. */
 export class Tail {
   readonly #source: TailSource;
-  readonly #positions = new Map<string, Position>();
+  readonly #owners = new Map<string, OwnerPositions>();
+  /** Where a resumed one stood, until the category is there. */
+  readonly #resumed = new Map<string, Position[]>();
   readonly #unwatch: () => void;
   /** Times are looked up per owner when its first chunk is met. */
   readonly #sinceMs: number | undefined;
@@ -76,14 +74,16 @@ export class Tail {
 
   /** The position behind `offset` of the piece that `next` returned last, together with those of the other owners. */
   cursor(behind: ChunkPosition): string {
-    const { instance } = parseChunkName(behind.chunk)!;
-    return formatCursor(
-      Array.from(
-        this.#positions,
-        ([owner, { number, offset }]) =>
-          owner === instance ? behind : { chunk: chunkName(owner, number), offset },
-      ),
-    );
+    const places: ChunkPosition[] = [];
+    const add = (owner: string, positions: readonly Position[]): void => {
+      for (const { number, offset } of positions) {
+        const chunk = chunkName(owner, number);
+        places.push(chunk === behind.chunk ? behind : { chunk, offset });
+      }
+    };
+    for (const [owner, positions] of this.#owners) add(owner, positions.all());
+    for (const [owner, positions] of this.#resumed) add(owner, positions);
+    return formatCursor(places);
   }
 
   /** Ends the tail; a waiting `next` returns. */
@@ -115,69 +115,82 @@ export class Tail {
   }
 
   async #readOwner(category: Category, owner: string): Promise<TailPiece | undefined> {
-    const position = this.#positionOf(category, owner);
+    const positions = this.#positionsOf(category, owner);
+    const isGone = (number: number): boolean => category.state.acknowledged.has(owner, number);
     for (;;) {
-      const chunk = category.chunks.firstFrom(owner, position.number);
-      if (!chunk) return undefined;
-      if (chunk.number > position.number) Object.assign(position, { number: chunk.number, offset: 0 });
-      if (position.offset >= chunk.size) {
-        if (!chunk.complete && !category.chunks.firstFrom(owner, chunk.number + 1)) return undefined;
-        Object.assign(position, { number: chunk.number + 1, offset: 0 });
-        continue;
-      }
-      const offset = position.offset;
+      const next = positions.next(category.chunks, isGone);
+      if (!next) return undefined;
+      const { chunk, position } = next;
+      const { offset } = position;
       const bytes = await readSome(category, chunk, offset);
-      // Acknowledged meanwhile: what was there is nobody's business any more.
-      if (!bytes) continue;
+      // Acknowledged meanwhile, or cut: what was there is nobody's business any more.
+      if (!bytes || bytes.length === 0) continue;
       position.offset = offset + bytes.length;
       return { chunk: chunk.name, offset, bytes };
     }
   }
 
-  #positionOf(category: Category, owner: string): Position {
-    let position = this.#positions.get(owner);
-    if (!position) {
-      position = { number: 0, offset: 0 };
-      if (this.#sinceMs !== undefined) Object.assign(position, this.#since(category, owner, this.#sinceMs));
-      this.#positions.set(owner, position);
+  #positionsOf(category: Category, owner: string): OwnerPositions {
+    let positions = this.#owners.get(owner);
+    if (!positions) {
+      positions = new OwnerPositions(owner, this.#startOf(category, owner), category.chunks);
+      this.#owners.set(owner, positions);
+      this.#resumed.delete(owner);
     }
-    return position;
+    return positions;
   }
 
-  #since(category: Category, owner: string, timeMs: number): Position | undefined {
+  /** Where an owner is begun with when its first chunk is met. */
+  #startOf(category: Category, owner: string): Position[] {
+    const resumed = this.#resumed.get(owner);
+    if (resumed) return resumed;
+    if (this.#sinceMs === undefined) return [{ number: 0, offset: 0 }];
+    const timeMs = this.#sinceMs;
     const chunks = category.chunks.ofOwner(owner);
     const chunk = chunks.find((candidate) => candidate.timeMs >= timeMs);
-    if (chunk) return { number: chunk.number, offset: this.#source.offsetSince(chunk, timeMs) };
-    const last = chunks.at(-1);
-    return last && { number: last.number, offset: last.size };
+    if (!chunk) return endOf(chunks);
+    const start = { number: chunk.number, offset: this.#source.offsetSince(chunk, timeMs) };
+    return [...openOf(chunks, chunk.number), start];
   }
 
   #skipToEnd(): void {
-    for (const chunk of this.#source.category()?.chunks.sorted() ?? []) {
-      this.#positions.set(chunk.instance, { number: chunk.number, offset: chunk.size });
+    const chunks = this.#source.category()?.chunks;
+    for (const owner of chunks?.owners() ?? []) {
+      this.#owners.set(owner, new OwnerPositions(owner, endOf(chunks!.ofOwner(owner)), chunks!));
     }
   }
 
   #resume(start: readonly ChunkPosition[]): void {
     for (const { chunk, offset } of start) {
       const id = parseChunkName(chunk);
-      if (id) this.#positions.set(id.instance, { number: id.number, offset });
+      if (!id) continue;
+      const positions = this.#resumed.get(id.instance) ?? [];
+      this.#resumed.set(
+        id.instance,
+        [...positions, { number: id.number, offset }].slice(-TAIL_OPEN_CHUNKS_MAX),
+      );
     }
   }
 }
 
+/** Behind all that is there of an owner's chunks, at least one. */
+function endOf(chunks: readonly Chunk[]): Position[] {
+  const { number, size } = chunks.at(-1)!;
+  return [...openOf(chunks, number), { number, offset: size }];
+}
+
+/** The ends of those chunks before `number` that may still grow. */
+function openOf(chunks: readonly Chunk[], number: number): Position[] {
+  return chunks.filter((chunk) => !chunk.complete && chunk.number < number)
+    .map((chunk) => ({ number: chunk.number, offset: chunk.size })).slice(1 - TAIL_OPEN_CHUNKS_MAX);
+}
+
 /** Reads about a step, or one message that is longer than that; `undefined` if the chunk is gone. */
 async function readSome(category: Category, chunk: Chunk, offset: number): Promise<Uint8Array | undefined> {
-  let range: ChunkRange;
   try {
-    range = await category.read(chunk.name, offset, TAIL_STEP_BYTES);
+    return await category.access.readWhole(chunk.name, offset, TAIL_STEP_BYTES);
   } catch (error) {
-    if (!(error instanceof ChukchaError)) throw error;
-    if (error.code === "chunk_not_found") return undefined;
-    if (error.code !== "invalid_offset") throw error;
-    range = await category.read(chunk.name, offset, READ_BYTES_MAX);
+    if (!(error instanceof ChukchaError) || error.code !== "chunk_not_found") throw error;
+    return undefined;
   }
-  return range.body instanceof Uint8Array
-    ? range.body
-    : new Uint8Array(await new Response(range.body).arrayBuffer());
 }

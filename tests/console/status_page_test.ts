@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { renderStatusPage } from "../../lib/console/status_page.ts";
-import type { NodeStatus } from "../../lib/protocol/types.ts";
+import type { NodeStatus, PeerStatus } from "../../lib/protocol/types.ts";
 
 const STATUS: NodeStatus = {
   instance: "node_1",
@@ -54,11 +54,43 @@ Deno.test("renderStatusPage says in words how the node is", () => {
   assertEquals(badge(STATUS), ["good", "healthy"]);
   assertEquals(badge({ ...STATUS, healthy: false }), ["bad", "needs attention"]);
   assertEquals(badge({ ...STATUS, healthy: false, state: "draining" }), ["wait", "draining"]);
+  assertEquals(badge({ ...STATUS, healthy: false, state: "joining" }), ["wait", "joining"]);
   const failed = [{ name: "disk space", ok: false, message: "Full: delete something." }];
   assertStringIncludes(
     text(renderStatusPage({ ...STATUS, checks: failed })),
     "failed disk space Full: delete something.",
   );
+});
+
+const PEER: PeerStatus = {
+  instance: "node_2",
+  url: "http://10.0.0.2:8080",
+  reachable: true,
+  since_ms: 61_000,
+  behind_bytes: 0,
+  behind_chunks: 0,
+  lag_bytes: 0,
+  last_error: null,
+};
+
+Deno.test("renderStatusPage shows the peers, those that are away with the reason", () => {
+  const away = {
+    ...PEER,
+    instance: "node_3",
+    reachable: false,
+    behind_bytes: 3_145_728,
+    behind_chunks: 2,
+    lag_bytes: null,
+    last_error: "connection refused",
+  };
+  const shown = text(renderStatusPage({ ...STATUS, peers: [PEER, { ...PEER, lag_bytes: 2048 }, away] }));
+  const expected = [
+    "node_2 http://10.0.0.2:8080 reachable for 1 min nothing nothing",
+    "reachable for 1 min nothing 2.0 KiB",
+    "node_3 http://10.0.0.2:8080 unreachable for 1 min connection refused 3.0 MiB in 2 chunks not told",
+  ];
+  for (const part of expected) assertStringIncludes(shown, part);
+  assert(!text(renderStatusPage(STATUS)).includes("Peers"));
 });
 
 Deno.test("renderStatusPage takes empty and odd figures", () => {
@@ -103,6 +135,7 @@ function withText(text: string): string {
     version: text,
     promise: text,
     checks: [{ name: text, ok: true, message: text }],
+    peers: [{ ...PEER, instance: text, url: text, last_error: text }],
     disk: { ...STATUS.disk, path: text },
     settings: { [`k${text}`]: text },
   });
