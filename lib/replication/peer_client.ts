@@ -5,7 +5,7 @@
  * was judged by `wire.ts`, as the `ChukchaError` that the peer gave, or as a `PeerError` that says for people what was
  * attempted, where, and what happened. It never retries: who polls knows when.
  *
- * Invariants: no call lasts longer than its time. After a failed one no connection is used again that was there before:
+ * Invariants: no call lasts longer than its time. After one that got no answer, no connection is used again that was there before:
  * a name may mean another address by now, which only a new connection asks for.
  *
  * Rejected: HTTP/2 (reused connections can stall for ever), and following redirects (a peer is where the settings say).
@@ -176,10 +176,10 @@ export class PeerClient implements Peer {
     } catch (error) {
       // An answer that was understood says that the connection is well.
       if (error instanceof ChukchaError) throw error;
+      // Also after a call that was called off, since it may have been for its silence. A new client costs 30 µs.
+      this.#renew(http);
       // What is aborted says no more than that; its signal has the reason.
-      const { aborted, reason } = ending.signal;
-      if (!aborted || reason !== CALLED_OFF) this.#renew(http);
-      if (aborted) throw new PeerError(action, reason, error);
+      if (ending.signal.aborted) throw new PeerError(action, ending.signal.reason, error);
       if (error instanceof PeerError) throw error;
       throw new PeerError(action, error instanceof WireError ? error.message : describeFailure(error), error);
     } finally {
