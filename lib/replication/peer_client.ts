@@ -5,8 +5,8 @@
  * was judged by `wire.ts`, as the `ChukchaError` that the peer gave, or as a `PeerError` that says for people what was
  * attempted, where, and what happened. It never retries: who polls knows when.
  *
- * Invariants: no call lasts longer than its time. After one that got no answer, no connection is used again that was there before:
- * a name may mean another address by now, which only a new connection asks for.
+ * Invariants: no call lasts longer than its time. After one that got no answer, no connection is used again that was
+ * there before: a name may mean another address by now, which only a new connection asks for.
  *
  * Rejected: HTTP/2 (reused connections can stall for ever), and following redirects (a peer is where the settings say).
  *
