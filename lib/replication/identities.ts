@@ -66,17 +66,16 @@ export class Identities {
 
   /**
    * Says that a request of this node is being answered, until the returned function is called: it is live. If it has hung
-   * up and nothing else was heard of it since, it need not be waited for.
+   * up, and no other request of it is there, it is not taken for live any more: most likely it was killed.
    */
   hold(id: NodeId): (hungUp: boolean) => void {
     const known = this.#known.get(id.instance);
     if (!known || known.id.run !== id.run) return () => {};
     known.pending++;
-    const arrivedMs = known.seenMs;
     return (hungUp) => {
       known.pending--;
       if (!hungUp) known.seenMs = this.#clock.monotonic();
-      else if (known.pending === 0 && known.seenMs === arrivedMs) known.seenMs = -Infinity;
+      else if (known.pending === 0) known.seenMs = -Infinity;
     };
   }
 

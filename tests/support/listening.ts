@@ -4,6 +4,7 @@
  * @module
  */
 
+/** An address of this machine for itself. */
 const ADDRESS = /https?:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+/;
 const START_MS_MAX = 30_000;
 /** As much of the output is kept as an error message needs. */
@@ -22,17 +23,22 @@ export interface Listening extends AsyncDisposable {
   stop(): Promise<number>;
 }
 
-/** Starts a process and waits until it says where it listens; throws with its output if it does not. */
+/**
+ * Starts a process and waits until it says where it listens; throws with its output if it does not.
+ *
+ * @param options `address` is what the URL looks like where it is not one of this machine for itself
+ */
 export async function startListening(
   program: string,
-  options: { args: string[]; cwd?: string | URL; env?: Record<string, string> },
+  options: { args: string[]; cwd?: string | URL; env?: Record<string, string>; address?: RegExp },
 ): Promise<Listening> {
-  const command = new Deno.Command(program, { ...options, stdin: "null", stdout: "piped", stderr: "piped" });
+  const { address = ADDRESS, ...rest } = options;
+  const command = new Deno.Command(program, { ...rest, stdin: "null", stdout: "piped", stderr: "piped" });
   const child = command.spawn();
   const output = new Output();
   const drained = Promise.all([output.drain(child.stdout), output.drain(child.stderr)]);
   const ended = drained.then(() => Promise.reject(new Error("it ended")));
-  const url = await Promise.race([output.find(ADDRESS), ended]).catch(async (cause: unknown) => {
+  const url = await Promise.race([output.find(address), ended]).catch(async (cause: unknown) => {
     kill(child, "SIGKILL");
     await Promise.all([child.status, drained]);
     const line = [program, ...options.args].join(" ");
