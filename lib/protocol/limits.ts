@@ -145,6 +145,12 @@ export const TAIL_OPEN_CHUNKS_MAX = 64;
 export const POLL_WAIT_MS = 3_000;
 /** How long a peer may take to answer, besides what it was asked to wait. */
 export const ANSWER_MS_MAX = 2_000;
+/** The same for an answer that begins at the beginning, which may be long. */
+export const LISTING_MS_MAX = 10_000;
+/** What both grow to after failures, should the line be slow. */
+export const SLOW_ANSWER_MS_MAX = 40_000;
+/** Ranges of acknowledged chunks in one answer; a single owner's may be more. */
+export const REPLICATION_RANGES_MAX = 50_000;
 /** How long a peer may take to answer a fetch; after that, less is asked for. */
 export const FETCH_TIMEOUT_MS = 10_000;
 /** Bytes that one fetch asks for. */

@@ -21,6 +21,7 @@ import {
   RELAY_DELAY_MS,
   REPLICATION_ENTRIES_MAX,
   REPLICATION_FETCH_BYTES_MAX,
+  REPLICATION_RANGES_MAX,
   REPLICATION_WAIT_MS_MAX,
 } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
@@ -94,7 +95,7 @@ export class Answers implements Answerer {
     let lazyMs = Infinity;
     try {
       for (;;) {
-        const { changes, more } = store.changes.since(cursor.seq, REPLICATION_ENTRIES_MAX);
+        const { changes, more } = this.#page(cursor.seq);
         const news = cursor.initial ? changes : changes.filter(({ source }) => source !== from.instance);
         const now = clock.monotonic();
         if (news.length > 0 && lazyMs === Infinity) lazyMs = now + RELAY_DELAY_MS;
@@ -199,6 +200,19 @@ export class Answers implements Answerer {
     if (!chunk || held.size > chunk.size) return;
     confirmations.note(held);
     if (chunk.complete) confirmations.release(held.category, held.chunk, chunk.size, peers.size);
+  }
+
+  /** What changed since, as much as goes into one answer. */
+  #page(seq: number): { changes: readonly Change[]; more: boolean } {
+    const { store } = this.#context;
+    const page = store.changes.since(seq, REPLICATION_ENTRIES_MAX);
+    let ranges = 0;
+    const end = page.changes.findIndex(({ category, acknowledged }, i) => {
+      if (acknowledged === undefined) return false;
+      ranges += store.acknowledgedOf(category, acknowledged)?.ranges.length ?? 0;
+      return i > 0 && ranges > REPLICATION_RANGES_MAX;
+    });
+    return end < 0 ? page : { changes: page.changes.slice(0, end), more: true };
   }
 
   /** Resolves when there may be news, at `untilMs`, or when nobody waits for it any more. */

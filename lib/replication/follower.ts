@@ -18,10 +18,12 @@ import { ChukchaError } from "../protocol/errors.ts";
 import {
   ANSWER_MS_MAX,
   CATCH_UP_ROUND_BYTES,
+  LISTING_MS_MAX,
   POLL_WAIT_MS,
   REPLICATION_HELD_MAX,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
+  SLOW_ANSWER_MS_MAX,
   TROUBLE_LOG_INTERVAL_MS,
   UNREADABLE_RETRY_MS,
 } from "../protocol/limits.ts";
@@ -171,8 +173,9 @@ export class Follower {
     const waitMs = busy ? 0 : POLL_WAIT_MS;
     this.#askedMs = clock.monotonic();
     this.#unansweredMs ??= this.#askedMs;
+    const answerMs = this.#answerMs();
     // However often it was kicked meanwhile: the peer had this long to answer anything.
-    const patienceMs = this.#unansweredMs + POLL_WAIT_MS + ANSWER_MS_MAX - this.#askedMs;
+    const patienceMs = this.#unansweredMs + POLL_WAIT_MS + answerMs - this.#askedMs;
     const polled = this.peer.changes({
       from: own,
       cursor: this.#cursor,
@@ -184,7 +187,7 @@ export class Follower {
     let answer: ChangesAnswer | undefined;
     try {
       answer = await Promise.race([
-        within(clock, polled, Math.min(patienceMs, waitMs + ANSWER_MS_MAX)),
+        within(clock, polled, Math.min(patienceMs, waitMs + answerMs)),
         kicked,
       ]);
     } catch (error) {
@@ -205,6 +208,14 @@ export class Follower {
     identities.observe(answer.node);
     for (const [key, what] of reported) if (this.#unreported.get(key) === what) this.#unreported.delete(key);
     return answer;
+  }
+
+  /** How long an answer may take, besides its wait: more over a line that has shown itself to be slow. */
+  #answerMs(): number {
+    return Math.min(
+      SLOW_ANSWER_MS_MAX,
+      (this.listed ? ANSWER_MS_MAX : LISTING_MS_MAX) * 2 ** Math.min(this.#failures, 8),
+    );
   }
 
   #heldOf(what: { category: string; chunk: string } | Held): Held[] {
