@@ -42,6 +42,8 @@ export interface NodeSeams extends StoreSeams {
 /** A node that takes requests, but is not on a network. */
 export interface BuiltNode {
   readonly app: App;
+  /** What the application works with. */
+  readonly service: Service;
   readonly store: Store;
   /** Its part in the cluster, not yet started; `undefined` for a node that is alone. */
   readonly cluster: Cluster | undefined;
@@ -111,6 +113,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
   };
   return {
     app: createApp(service),
+    service,
     store,
     cluster,
     drain() {
