@@ -7,8 +7,10 @@ import { assert, assertEquals, assertGreater, assertStringIncludes, assertThrows
 import { testWith, tool } from "../support/skip.ts";
 import { type Case, caseName, CASES, formatBytes } from "./cases.ts";
 import { type Figures, type Result, spread } from "./measure.ts";
-import { formatCsv, formatFoot, formatJson, formatRow, missesGoal } from "./report.ts";
+import { formatFoot, isReached } from "./goals.ts";
+import { formatJson, formatRow, judge, toCsv, toJson } from "./report.ts";
 import { startFloor } from "./server.ts";
+import { formatCsv } from "./table.ts";
 import { parse, runWrk } from "./wrk.ts";
 
 const WRITE: Case = { kind: "write", bytes: 100, connections: 8, goal: 0.8 };
@@ -33,7 +35,7 @@ Deno.test("CASES are what the bench promises: four writes and three reads at 1, 
   assertEquals(new Set(CASES.map(caseName)).size, 21);
   assertEquals(CASES.filter(({ goal }) => goal !== undefined).length, 2 + 3 + 6);
   assertEquals(CASES.map(caseName).slice(0, 2), ["write 100 B x1", "write 100 B x8"]);
-  assertEquals([100, 4096, 1048576].map(formatBytes), ["100 B", "4 KiB", "1 MiB"]);
+  assertEquals([100, 4096, 1048576, 5 * 2 ** 30].map(formatBytes), ["100 B", "4 KiB", "1 MiB", "5 GiB"]);
 });
 
 Deno.test("spread takes a median that was measured", () => {
@@ -68,9 +70,10 @@ Deno.test("a report tells ratio, goal and throughput in all three forms", () => 
   const results = [resultOf(WRITE, 75, 100), resultOf(READ, 2_000_000, 1_000_000)];
   assertStringIncludes(formatRow(results[0]!), "75 (74-76)");
   assertStringIncludes(formatRow(results[0]!), "0.8 missed");
-  assertEquals(results.map(missesGoal), [true, false]);
-  assertEquals(formatFoot(results), "\n0 of 1 goals reached\n  missed: write 100 B x8: 0.75 of 0.8\n");
-  const [head, first, second] = formatCsv(results).split("\n").map((line) => line.split(","));
+  const judged = results.map(judge);
+  assertEquals(judged.map((one) => one && isReached(one)), [false, undefined]);
+  assertEquals(formatFoot([judged[0]!]), "\n0 of 1 goals reached\n  missed: write 100 B x8: 0.75 of 0.8\n");
+  const [head, first, second] = formatCsv(results.map(toCsv)).split("\n").map((line) => line.split(","));
   assertEquals([first!.length, second!.length], [head!.length, head!.length]);
   assertEquals(second![head!.indexOf("node_mb_s")], "2000.0");
   const machine = {
@@ -84,7 +87,7 @@ Deno.test("a report tells ratio, goal and throughput in all three forms", () => 
     commit: "",
     load: 0,
   };
-  assertEquals(JSON.parse(formatJson(machine, 1, 1, results)).results[0].name, "write 100 B x8");
+  assertEquals(JSON.parse(formatJson(machine, 1, 1, results.map(toJson))).results[0].name, "write 100 B x8");
 });
 
 testWith("wrk drives writes and reads against the floor", [tool("wrk")], async () => {

@@ -1,11 +1,12 @@
 /**
- * What is measured, and the goal of each: a share of the floor's requests per second.
+ * What is measured of one node, and the goal of each: a share of the floor's requests per second.
  *
  * @module
  */
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
 
 /** One row of the report. */
 export interface Case {
@@ -45,8 +46,9 @@ export function caseName({ kind, bytes, connections }: Case): string {
   return `${kind} ${formatBytes(bytes)} x${connections}`;
 }
 
-/** `100 B`, `4 KiB`, `1 MiB`. */
+/** `100 B`, `4 KiB`, `1 MiB`, `1 GiB`. */
 export function formatBytes(bytes: number): string {
+  if (bytes >= GIB) return `${bytes / GIB} GiB`;
   if (bytes >= MIB) return `${bytes / MIB} MiB`;
   return bytes >= KIB ? `${bytes / KIB} KiB` : `${bytes} B`;
 }

@@ -1,24 +1,30 @@
 /**
- * `deno task bench`: how fast a node takes and gives messages, beside what `Deno.serve` alone can do.
+ * `deno task bench`: how fast a node takes and gives messages, beside what `Deno.serve` alone can do; and what a
+ * cluster of such nodes can do on one machine.
  *
  * @module
  */
 import { parseArgs } from "@std/cli";
 import { caseName, CASES } from "./cases.ts";
+import { catchUpOf, CLUSTER_WRITES, clusterCaseName } from "./cluster_cases.ts";
 import { thisMachine } from "./machine.ts";
-import { measure, type Plan, type Result } from "./measure.ts";
-import { formatCsv, formatFoot, formatHead, formatJson, formatRow, missesGoal } from "./report.ts";
+import type { Plan } from "./measure.ts";
+import { endOwnedOnSignals } from "./owned.ts";
+import { type Chosen, type Form, run } from "./run.ts";
 
 const HELP = `deno task bench [options]
 
 Requests and megabytes per second of a node, each beside its floor: a bare Deno.serve
 that reads the same body and answers the same JSON, or serves as many bytes from memory.
-wrk drives the load (Debian: apt-get install wrk).
+Then a cluster of three nodes on this machine: writes that wait for other nodes, and how
+fast an empty node catches up. wrk drives the load (Debian: apt-get install wrk).
 
-  --only PATTERN    cases whose name matches, as "write 100 B x64"; --list shows the names
+  --only PATTERN    cases whose name matches, as "^write 100 B x64"; --list shows the names
   --seconds N       length of a round (2)
   --rounds N        rounds of each server, after one to warm up (3)
-  --url URL         measure a node that listens there, instead of starting one per case
+  --catch-up-mib N  what an empty node has to take (1024)
+  --url URL         measure a node that listens there, instead of starting one per case;
+                    without the cluster
   --directory DIR   where data directories are made (the system's for temporary files)
   --cold            do not ready the file cache's memory before rounds of large writes
   --json, --csv     for programs, instead of the table
@@ -34,16 +40,21 @@ function print(text: string): void {
 
 async function main(args: readonly string[]): Promise<number> {
   const flags = parseArgs(args, {
-    string: ["only", "seconds", "rounds", "url", "directory"],
+    string: ["only", "seconds", "rounds", "url", "directory", "catch-up-mib"],
     boolean: ["cold", "json", "csv", "check", "list", "help"],
     unknown: (name) => {
       throw new Error(`unknown argument ${name}; --help tells what there is`);
     },
   });
   if (flags["help"]) return print(HELP), 0;
-  const cases = CASES.filter((one) => new RegExp(String(flags["only"] ?? "")).test(caseName(one)));
-  if (flags["list"]) return print(cases.map((one) => `${caseName(one)}\n`).join("")), 0;
-  if (cases.length === 0) throw new Error(`--only: no case matches ${flags["only"]}`);
+  const mib = positive("--catch-up-mib", flags["catch-up-mib"], 1024);
+  const chosen = choose(new RegExp(String(flags["only"] ?? "")), mib, flags["url"] !== undefined);
+  const names = [
+    ...chosen.cases.map(caseName),
+    ...[...chosen.clusterWrites, ...chosen.catchUps].map(clusterCaseName),
+  ];
+  if (flags["list"]) return print(names.map((name) => `${name}\n`).join("")), 0;
+  if (names.length === 0) throw new Error(`--only: no case matches ${flags["only"]}`);
   const plan: Plan = {
     seconds: positive("--seconds", flags["seconds"], 2),
     rounds: positive("--rounds", flags["rounds"], 3),
@@ -51,19 +62,19 @@ async function main(args: readonly string[]): Promise<number> {
     cold: flags["cold"] === true,
     ...(flags["url"] === undefined ? {} : { url: String(flags["url"]) }),
   };
-  const machine = await thisMachine();
-  const asTable = !flags["json"] && !flags["csv"];
-  if (asTable) print(formatHead(machine, plan.seconds, plan.rounds));
-  const results: Result[] = [];
-  for (const one of cases) {
-    const result = await measure(one, plan);
-    results.push(result);
-    if (asTable) print(formatRow(result));
-  }
-  if (asTable) print(formatFoot(results));
-  if (flags["json"]) print(formatJson(machine, plan.seconds, plan.rounds, results));
-  if (flags["csv"]) print(formatCsv(results));
-  return flags["check"] && results.some(missesGoal) ? 1 : 0;
+  const form: Form = flags["json"] ? "json" : flags["csv"] ? "csv" : "table";
+  const isAllReached = await run(chosen, plan, await thisMachine(), form, print);
+  return flags["check"] && !isAllReached ? 1 : 0;
+}
+
+/** Cases by name; a node that listens already has no cluster of ours. */
+function choose(pattern: RegExp, catchUpMib: number, isRunning: boolean): Chosen {
+  const isChosen = (name: string): boolean => pattern.test(name);
+  return {
+    cases: CASES.filter((one) => isChosen(caseName(one))),
+    clusterWrites: isRunning ? [] : CLUSTER_WRITES.filter((one) => isChosen(clusterCaseName(one))),
+    catchUps: isRunning ? [] : [catchUpOf(catchUpMib)].filter((one) => isChosen(clusterCaseName(one))),
+  };
 }
 
 function positive(name: string, text: unknown, otherwise: number): number {
@@ -73,4 +84,5 @@ function positive(name: string, text: unknown, otherwise: number): number {
   throw new Error(`${name}: ${JSON.stringify(text)} is not a whole number above 0`);
 }
 
+endOwnedOnSignals();
 Deno.exit(await main(Deno.args));

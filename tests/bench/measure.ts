@@ -11,7 +11,7 @@ import { runningNode, type Server, startFloor, startNode } from "./server.ts";
 import { type Round, runWrk } from "./wrk.ts";
 
 /** Writes of at least this size need memory for files faster than any other. */
-const LARGE_BYTES = 64 * 1024;
+export const LARGE_BYTES = 64 * 1024;
 /** More than a round of them writes in a second. */
 const FILE_BYTES_PER_SECOND = 1024 * 1024 * 1024;
 

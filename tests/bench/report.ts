@@ -1,16 +1,18 @@
 /**
- * A run as a table for people, as JSON and as CSV. Pure: from results to text.
+ * What one node can do beside its floor, as a table for people, as JSON and as CSV. Pure: from results to text.
  *
  * @module
  */
 import { type Case, caseName } from "./cases.ts";
+import { formatGoal, type Judged } from "./goals.ts";
 import type { Machine } from "./machine.ts";
-import type { Figures, Result, Spread } from "./measure.ts";
+import type { Figures, Result } from "./measure.ts";
+import { csvNumber, type CsvRow, formatCells, formatPair, formatSpread, formatTitles } from "./table.ts";
 
 /** Above this share of a processor, wrk itself may be what limits a figure. */
-const WRK_BUSY = 0.9;
+export const WRK_BUSY = 0.9;
 
-const COLUMNS: readonly [title: string, width: number][] = [
+const COLUMNS = [
   ["case", 17],
   ["node req/s (min-max)", 25],
   ["floor req/s (min-max)", 25],
@@ -21,123 +23,106 @@ const COLUMNS: readonly [title: string, width: number][] = [
   ["CPU us/req", 13],
   ["p99 ms", 13],
   ["peak MiB", 9],
-];
+] as const;
 
-/** The first lines of a table: where it was measured, what the columns are. */
-export function formatHead(machine: Machine, seconds: number, rounds: number): string {
+/** The first lines of a run: where it was measured. */
+export function formatMachine(machine: Machine): string {
   const { processor, cores, memoryGib, system, deno, wrk, commit, time, load } = machine;
   return [
     `${time}  commit ${commit}  deno ${deno}  wrk ${wrk}`,
     `${processor}, ${cores} cores, ${memoryGib} GiB, ${system}, load ${load.toFixed(2)}`,
+    "",
+  ].join("\n");
+}
+
+/** The first lines of the table: what the columns are. */
+export function formatHead(seconds: number, rounds: number): string {
+  return [
     `medians of ${rounds} rounds of ${seconds} s each, node and floor in turns; a/b = node/floor; * = wrk was busy itself`,
     "",
-    row(COLUMNS.map(([title]) => title)),
+    formatTitles(COLUMNS),
     "",
   ].join("\n");
 }
 
 /** One line of the table. */
-export function formatRow({ case: measured, node, floor, ratio }: Result): string {
+export function formatRow(result: Result): string {
+  const { case: measured, node, floor, ratio } = result;
   const busy = Math.max(node.wrkBusy, floor.wrkBusy) > WRK_BUSY ? " *" : "";
-  return `${
-    row([
-      caseName(measured),
-      formatSpread(node.requestsPerSecond),
-      formatSpread(floor.requestsPerSecond),
-      megabytesPerSecond(measured, node).toFixed(0),
-      megabytesPerSecond(measured, floor).toFixed(0),
-      ratio.toFixed(2),
-      formatGoal(measured.goal, ratio),
-      pair(node.processorMicros, floor.processorMicros, 1, 1),
-      pair(node.p99Micros, floor.p99Micros, 1000, 2),
-      pair(node.memoryBytesMax, floor.memoryBytesMax, 1024 * 1024, 0),
-    ])
-  }${busy}\n`;
+  const cells = [
+    caseName(measured),
+    formatSpread(node.requestsPerSecond),
+    formatSpread(floor.requestsPerSecond),
+    megabytesPerSecond(measured, node).toFixed(0),
+    megabytesPerSecond(measured, floor).toFixed(0),
+    ratio.toFixed(2),
+    formatGoal(judge(result)),
+    formatPair(node.processorMicros, floor.processorMicros, 1, 1),
+    formatPair(node.p99Micros, floor.p99Micros, 1000, 2),
+    formatPair(node.memoryBytesMax, floor.memoryBytesMax, 1024 * 1024, 0),
+  ];
+  return `${formatCells(COLUMNS, cells)}${busy}\n`;
 }
 
-/** The last line of the table. */
-export function formatFoot(results: readonly Result[]): string {
-  const withGoal = results.filter((result) => result.case.goal !== undefined);
-  const missed = withGoal.filter(missesGoal);
-  return `\n${withGoal.length - missed.length} of ${withGoal.length} goals reached${
-    missed.map((result) =>
-      `\n  missed: ${caseName(result.case)}: ${result.ratio.toFixed(2)} of ${result.case.goal}`
-    )
-      .join("")
-  }\n`;
+/** The result beside its goal; `undefined` where it has none. */
+export function judge({ case: measured, ratio }: Result): Judged | undefined {
+  if (measured.goal === undefined) return undefined;
+  return { name: caseName(measured), value: ratio, goal: { of: "ratio", bound: measured.goal } };
 }
 
-/** Whether a result is below its goal. */
-export function missesGoal({ case: { goal }, ratio }: Result): boolean {
-  return goal !== undefined && ratio < goal;
-}
-
-/** The whole run for another program. */
+/** The whole run for another program; `results` are of {@linkcode toJson} and of its like for a cluster. */
 export function formatJson(
   machine: Machine,
   seconds: number,
   rounds: number,
-  results: readonly Result[],
+  results: readonly object[],
 ): string {
-  const figures = (measured: Case, side: Figures): unknown => ({
+  return `${JSON.stringify({ machine, seconds, rounds, results }, undefined, 2)}\n`;
+}
+
+/** A result for another program. */
+export function toJson(result: Result): object {
+  const figures = (side: Figures): object => ({
     ...side,
-    megabytesPerSecond: megabytesPerSecond(measured, side),
+    megabytesPerSecond: megabytesPerSecond(result.case, side),
   });
-  const rows = results.map((result) => ({
+  return {
     name: caseName(result.case),
     ...result.case,
     ratio: result.ratio,
-    node: figures(result.case, result.node),
-    floor: figures(result.case, result.floor),
-  }));
-  return `${JSON.stringify({ machine, seconds, rounds, results: rows }, undefined, 2)}\n`;
+    node: figures(result.node),
+    floor: figures(result.floor),
+  };
 }
 
-/** The whole run for a spreadsheet: one line per case. */
-export function formatCsv(results: readonly Result[]): string {
-  const sides = ["node", "floor"] as const;
-  const columns = ["req_s", "req_s_min", "req_s_max", "mb_s", "cpu_us", "p50_us", "p99_us", "peak_bytes"];
-  const head = ["kind", "bytes", "connections", ...sides.flatMap((s) => columns.map((c) => `${s}_${c}`))];
-  const lines = results.map((result) => [
-    ...[result.case.kind, result.case.bytes, result.case.connections],
-    ...sides.flatMap((side) => {
-      const { requestsPerSecond: rate, processorMicros, p50Micros, p99Micros, memoryBytesMax } = result[side];
-      const throughput = megabytesPerSecond(result.case, result[side]);
-      return [
-        ...[rate.median, rate.min, rate.max, throughput].map((value) => value.toFixed(1)),
-        ...[processorMicros, p50Micros, p99Micros].map((value) => value?.toFixed(1) ?? ""),
-        memoryBytesMax ?? "",
-      ];
-    }),
-    result.ratio.toFixed(3),
-    result.case.goal ?? "",
-  ]);
-  return [[...head, "ratio", "goal"], ...lines].map((line) => `${line.join(",")}\n`).join("");
+/** A result for a spreadsheet. */
+export function toCsv(result: Result): CsvRow {
+  const { kind, bytes, connections, goal } = result.case;
+  const sides = (["node", "floor"] as const).flatMap((side): [string, string | number][] => {
+    const { requestsPerSecond: rate, processorMicros, p50Micros, p99Micros, memoryBytesMax } = result[side];
+    return [
+      [`${side}_req_s`, csvNumber(rate.median)],
+      [`${side}_req_s_min`, csvNumber(rate.min)],
+      [`${side}_req_s_max`, csvNumber(rate.max)],
+      [`${side}_mb_s`, csvNumber(megabytesPerSecond(result.case, result[side]))],
+      [`${side}_cpu_us`, csvNumber(processorMicros)],
+      [`${side}_p50_us`, csvNumber(p50Micros)],
+      [`${side}_p99_us`, csvNumber(p99Micros)],
+      [`${side}_peak_bytes`, csvNumber(memoryBytesMax, 0)],
+    ];
+  });
+  return {
+    kind,
+    bytes,
+    connections,
+    ...Object.fromEntries(sides),
+    ratio: csvNumber(result.ratio, 3),
+    goal: goal ?? "",
+    goal_of: goal === undefined ? "" : "ratio",
+  };
 }
 
 /** Millions of bytes of bodies a second. */
 function megabytesPerSecond({ bytes }: Case, { requestsPerSecond }: Figures): number {
   return requestsPerSecond.median * bytes / 1e6;
-}
-
-function formatSpread({ median, min, max }: Spread): string {
-  return `${median.toFixed(0)} (${min.toFixed(0)}-${max.toFixed(0)})`;
-}
-
-function formatGoal(goal: number | undefined, ratio: number): string {
-  return goal === undefined ? "" : `${goal} ${ratio >= goal ? "ok" : "missed"}`;
-}
-
-function pair(a: number | undefined, b: number | undefined, unit: number, digits: number): string {
-  const one = (value: number | undefined): string =>
-    value === undefined ? "-" : (value / unit).toFixed(digits);
-  return `${one(a)}/${one(b)}`;
-}
-
-/** Cells side by side: the first to the left, the others to the right. */
-function row(cells: readonly string[]): string {
-  return cells.map((cell, i) => i === 0 ? cell.padEnd(COLUMNS[i]![1]) : cell.padStart(COLUMNS[i]![1])).join(
-    "  ",
-  )
-    .trimEnd();
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { startListening } from "../support/listening.ts";
+import { owned } from "./owned.ts";
 
 /** A server under load. */
 export interface Server {
@@ -16,7 +17,8 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+/** Where `main.ts` is. */
+export const ROOT = new URL("../../", import.meta.url).pathname;
 /** `sysconf(_SC_CLK_TCK)` is 100 on every Linux that Deno runs on. */
 const TICK_MICROS = 10_000;
 
@@ -27,10 +29,10 @@ export async function startNode(directory: string): Promise<Server> {
   const server = await start(["main.ts", "serve", ...options]);
   return {
     ...server,
-    stop: async () => {
+    stop: owned(async () => {
       await server.stop();
       await Deno.remove(dataDirectory, { recursive: true });
-    },
+    }),
   };
 }
 
@@ -58,18 +60,23 @@ async function start(args: readonly string[]): Promise<Server> {
     url,
     processorMicros: () => processorMicros(pid),
     memoryBytesMax: () => memoryBytesMax(pid),
-    stop: async () => void await stop(),
+    stop: owned(async () => void await stop()),
   };
 }
 
-/** Fields 14 and 15 of `/proc/<pid>/stat` are ticks in user and system mode; the name in field 2 may hold spaces. */
-function processorMicros(pid: number): number | undefined {
+/**
+ * Processor time that a process has used, in microseconds; `undefined` where that cannot be known.
+ *
+ * Fields 14 and 15 of `/proc/<pid>/stat` are ticks in user and system mode; the name in field 2 may hold spaces.
+ */
+export function processorMicros(pid: number): number | undefined {
   if (Deno.build.os !== "linux") return undefined;
   const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
 }
 
-function memoryBytesMax(pid: number): number | undefined {
+/** The most memory that a process has held, in bytes; `undefined` where that cannot be known. */
+export function memoryBytesMax(pid: number): number | undefined {
   if (Deno.build.os !== "linux") return undefined;
   const line = /^VmHWM:\s+(\d+) kB/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`));
   return line ? Number(line[1]) * 1024 : undefined;
