@@ -55,8 +55,15 @@ export class Acknowledged {
 
   /** Whether this chunk is acknowledged. */
   has(instance: string, number: number): boolean {
-    return this.#owners.get(instance)?.ranges.some(([first, last]) => first <= number && number <= last) ??
-      false;
+    const ranges = this.#owners.get(instance)?.ranges ?? [];
+    let low = 0;
+    let high = ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (ranges[middle]![1] >= number) high = middle;
+      else low = middle + 1;
+    }
+    return low < ranges.length && ranges[low]![0] <= number;
   }
 
   /** Adds a chunk. */

@@ -7,18 +7,29 @@
  *
  * @module
  */
+import { ChukchaError } from "../protocol/errors.ts";
 import { EXCESS_BATCH_BYTES } from "../protocol/limits.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ChunkAccess } from "./chunk_access.ts";
 import type { OwnChunks } from "./own_chunks.ts";
 
-/** Appends what `chunk` holds from `offset` on, where a message begins. Rejects with `ChukchaError`. */
+/** Appends what `chunk` holds from `offset` on; all of it if no message begins there. Rejects with `ChukchaError`. */
 export async function publishAgain(
   own: OwnChunks,
   access: ChunkAccess,
   chunk: Chunk,
   offset: number,
 ): Promise<void> {
+  try {
+    await append(own, access, chunk, offset);
+  } catch (error) {
+    // Then this is not the chunk that was acknowledged elsewhere, whatever its name: nothing of it was.
+    if (!(error instanceof ChukchaError) || error.code !== "invalid_offset" || offset === 0) throw error;
+    await append(own, access, chunk, 0);
+  }
+}
+
+async function append(own: OwnChunks, access: ChunkAccess, chunk: Chunk, offset: number): Promise<void> {
   for (let at = offset; at < chunk.size;) {
     const bytes = await access.readWhole(chunk.name, at, EXCESS_BATCH_BYTES);
     await own.append(bytes, true);

@@ -19,6 +19,7 @@ import { categoryDirectory, parseChunkName } from "../protocol/names.ts";
 import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
 import type { StorageContext } from "./context.ts";
+import { prefixBeforeDamage } from "./damaged_copy.ts";
 import { type ByteRange, examine, type Examined, pieceReader } from "./examine.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { COMPLETE, decodeRecord, FINALISED, RECORD_BYTES } from "./index_record.ts";
@@ -182,9 +183,13 @@ function examineFile(
 }
 
 /** Examines a chunk's files and makes them agree with the result. */
-async function examineAndCut({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: number): Promise<void> {
+async function examineAndCut(context: RecoveryContext, chunk: Chunk, dataSize: number): Promise<void> {
+  const { disk, log, options } = context;
   const indexBytes = readFile(disk, chunk.indexPath) ?? new Uint8Array();
-  const found = examineFile(disk, chunk, dataSize, indexBytes);
+  let found = examineFile(disk, chunk, dataSize, indexBytes);
+  if ((options.peers ?? []).includes(chunk.instance)) {
+    found = await prefixBeforeDamage(context, chunk, found);
+  }
   if (found.rewritten) {
     await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, found.index);
   } else if (found.index.length < indexBytes.length) {

@@ -220,6 +220,14 @@ export class Store extends ReplicaStore {
     }
     // Not before: a start that is refused leaves nothing running.
     unsealed.forEach((chunk) => sealer.add(chunk, true));
+    const { incomplete, options } = this.context;
+    if (incomplete.size > 0 && (options.peers ?? []).length === 0) {
+      log.warn(
+        "copies of other nodes' chunks are not complete, and no peers are set who could say how they end; start with " +
+          "--peers, or remove their .idx files to have them taken as they are",
+        { chunks: incomplete.size },
+      );
+    }
     const { categories, chunks, bytes } = this.totals();
     log.info("recovered", { categories, chunks, bytes, ms: Math.round(clock.monotonic() - startMs) });
   }
