@@ -186,3 +186,18 @@ Deno.test("Store.changes: what recovery found is in it, and tells where changes 
   await again.store.close();
   await n.store.close();
 });
+
+Deno.test("Chunk.synced: what a synced append and sealing put on the device, and no more", async () => {
+  const { store } = await openNode("n");
+  const synced = (): number => store.chunk("c", chunkOf(0))!.synced;
+  const seen: number[] = [];
+  for (const [text, sync] of [["a\n", false], ["b\n", true], ["c\n", false]] as const) {
+    await store.append("c", bytes(text), sync);
+    seen.push(synced());
+  }
+  assertEquals(seen, [0, 4, 4]);
+  await store.finish();
+  await settle();
+  assertEquals(synced(), 6);
+  await store.close();
+});

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
+import { MIB, SEAL_DELAY_MS } from "../../lib/protocol/limits.ts";
 import type { AcknowledgedOf, NumberRange } from "../../lib/storage/acknowledged.ts";
 import { CopyMismatchError } from "../../lib/storage/copies.ts";
 import { crc32 } from "../../lib/storage/crc32.ts";
@@ -12,7 +13,7 @@ import { settle } from "../support/fake_clock.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { carry, chunkOf, messages, openNode } from "./two_nodes.ts";
-import { bytes, readText, type World } from "./world.ts";
+import { bodyOf, bytes, readText, type World } from "./world.ts";
 
 function of(ranges: NumberRange[], sizes: [number, number][] = []): AcknowledgedOf {
   return { ranges, sizes: new Map(sizes) };
@@ -227,4 +228,27 @@ Deno.test("cutExcess: the process may die, and the power go, at every operation"
       if (cut) break;
     }
   }
+});
+
+Deno.test("cutExcess: a read that is under way ends early, and nothing is called damaged", async () => {
+  const { store, disk, clock } = await openNode("n", new MemoryDisk(), { chunkBytesMax: 64 * MIB });
+  const line = bytes(`${"x".repeat(99)}\n`);
+  const batch = bytes(new TextDecoder().decode(line).repeat(10_000));
+  for (let i = 0; i < 10; i++) await store.append("c", batch, false);
+  await store.finish();
+  const size = 1_500_000;
+  const rolling = crc32(disk.peek(`c/${chunkOf(0)}`).subarray(0, size));
+  const before = (await store.read("c", chunkOf(0), 0, 1 << 23)).body as ReadableStream<Uint8Array>;
+  const within = (await store.read("c", chunkOf(0), 0, size)).body as ReadableStream<Uint8Array>;
+  await store.cutExcess("c", chunkOf(0), size, rolling);
+  await assertRejects(() => new Response(before).arrayBuffer());
+  assertEquals((await new Response(within).arrayBuffer()).byteLength, size);
+  assertEquals(store.listChunks("c")[0], { name: chunkOf(0), complete: true, size });
+  assertEquals((await bodyOf(await store.read("c", chunkOf(0), 0, 1 << 23))).length, size);
+  // The sealer, which had it in its queue, has nothing more to write.
+  const index = disk.peek(`c/${chunkOf(0)}.idx`);
+  clock.advance(SEAL_DELAY_MS);
+  await settle();
+  assertEquals(disk.peek(`c/${chunkOf(0)}.idx`), index);
+  await store.close();
 });
