@@ -25,8 +25,8 @@ export class Acknowledging {
   readonly #own: OwnChunks;
   readonly #access: ChunkAccess;
   /** Whether a chunk is about to be acknowledged by other nodes' word. */
-  #covers: (instance: string, number: number) => boolean = () => false;
-  #last: Promise<unknown> = Promise.resolve();
+  #covers: ((instance: string, number: number) => boolean) | undefined;
+  #last: Promise<unknown> | undefined;
 
   constructor(state: CategoryState, own: OwnChunks, access: ChunkAccess) {
     this.#state = state;
@@ -51,7 +51,7 @@ export class Acknowledging {
 
   /** Whether a chunk is about to go: then nothing may be appended to it. */
   covers(instance: string, number: number): boolean {
-    return this.#covers(instance, number);
+    return this.#covers?.(instance, number) ?? false;
   }
 
   /** Resolves when nothing is under way. */
@@ -61,7 +61,7 @@ export class Acknowledging {
 
   /** Runs `step` when no chunk is being acknowledged, and none meanwhile. */
   inTurn(step: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(step);
+    const done = (this.#last ?? Promise.resolve()).then(step);
     this.#last = done.catch(() => {});
     return done;
   }
@@ -103,7 +103,7 @@ export class Acknowledging {
     try {
       if (instance === this.#state.context.options.instance) {
         this.#own.noteUsed(acknowledged.largest(instance));
-        await this.#own.retire((chunk) => this.#covers(instance, chunk.number));
+        await this.#own.retire((chunk) => this.covers(instance, chunk.number));
       }
       for (const chunk of this.#covered(instance, added)) {
         const size = of.sizes.get(chunk.number);
@@ -115,7 +115,7 @@ export class Acknowledging {
     } catch (error) {
       throw toChukchaError(error, `acknowledge chunks of ${instance}`);
     } finally {
-      this.#covers = () => false;
+      this.#covers = undefined;
     }
   }
 

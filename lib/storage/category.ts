@@ -15,6 +15,7 @@ import type { ChunkList } from "./chunk_list.ts";
 import type { ChunkRange } from "./chunk_reader.ts";
 import type { StorageContext } from "./context.ts";
 import { Copies } from "./copies.ts";
+import { CopyFiles } from "./copy_files.ts";
 import { cutExcess } from "./cut_excess.ts";
 import { OwnChunks } from "./own_chunks.ts";
 import type { RecoveredCategory } from "./recover.ts";
@@ -26,6 +27,7 @@ export class Category {
   readonly access: ChunkAccess;
   readonly acks: Acknowledging;
   readonly copies: Copies;
+  readonly copyFiles: CopyFiles;
 
   /** @param found what recovery found; nothing for a category that has no directory yet */
   constructor(readonly name: string, context: StorageContext, found?: RecoveredCategory) {
@@ -39,7 +41,8 @@ export class Category {
     this.own = new OwnChunks(this.state, largest);
     this.access = new ChunkAccess(this.state);
     this.acks = new Acknowledging(this.state, this.own, this.access);
-    this.copies = new Copies(this.state, this.own, (owner, number) => this.acks.covers(owner, number));
+    this.copies = new Copies(this.state, this.own, this.acks);
+    this.copyFiles = new CopyFiles(this.state, this.own);
   }
 
   /** Chunks with readable bytes. */
@@ -75,7 +78,7 @@ export class Category {
   /** Waits for what is queued, then completes the active chunk. */
   async finish(): Promise<void> {
     await this.acks.ended();
-    await this.copies.ended();
+    await this.copyFiles.ended();
     await this.own.finish();
   }
 }

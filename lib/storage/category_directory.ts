@@ -16,12 +16,14 @@ import { SharedSync } from "./shared_sync.ts";
 /** What it needs of the context. */
 type DirectoryContext = Pick<StorageContext, "disk" | "files" | "indexes" | "log" | "rootSync">;
 
+const DONE = Promise.resolve();
+
 /** One category's directory. */
 export class CategoryDirectory {
   readonly #category: string;
   readonly #path: string;
   readonly #context: DirectoryContext;
-  readonly #sync: SharedSync;
+  #sync: SharedSync | undefined;
   /** Resolves when it is there for good; `undefined` if nobody asked yet, or it failed. */
   #made: Promise<void> | undefined;
 
@@ -30,8 +32,7 @@ export class CategoryDirectory {
     this.#category = category;
     this.#path = categoryDirectory(category);
     this.#context = context;
-    this.#sync = new SharedSync(() => context.disk.syncDirectory(this.#path));
-    if (exists) this.#made = Promise.resolve();
+    if (exists) this.#made = DONE;
   }
 
   /** Below the data directory. */
@@ -50,6 +51,7 @@ export class CategoryDirectory {
 
   /** Puts the names that were made in it on the device. */
   sync(): Promise<void> {
+    this.#sync ??= new SharedSync(() => this.#context.disk.syncDirectory(this.#path));
     return this.#sync.run();
   }
 

@@ -20,12 +20,8 @@ export class CategoryState {
   readonly chunks = new ChunkList();
   readonly directory: CategoryDirectory;
   acknowledged: Acknowledged;
-  /** Copies whose files are made and that hold nothing yet: not listed. */
-  readonly prepared = new Map<string, Chunk>();
-  /** Chunks whose end is being cut: nothing is appended to them. */
-  readonly held = new Set<Chunk>();
   /** Places of the owners' acknowledged chunks in the order of changes. */
-  readonly #entries = new Map<string, ChangeEntry>();
+  #entries: Map<string, ChangeEntry> | undefined;
 
   /** @param found what recovery found; nothing for a category that has no directory yet */
   constructor(readonly name: string, readonly context: StorageContext, found?: RecoveredCategory) {
@@ -79,7 +75,8 @@ export class CategoryState {
   ): void {
     this.acknowledged = acknowledged;
     for (const chunk of chunks) this.#remove(chunk);
-    for (const chunk of this.prepared.values()) {
+    for (const chunk of this.context.prepared.values()) {
+      if (chunk.category !== this.name) continue;
       if (acknowledged.has(chunk.instance, chunk.number)) this.#remove(chunk);
     }
     this.#touch(owner, source);
@@ -99,7 +96,7 @@ export class CategoryState {
 
   #remove(chunk: Chunk): void {
     this.chunks.delete(chunk.name);
-    this.prepared.delete(chunk.name);
+    this.context.prepared.delete(chunk.dataPath);
     this.context.incomplete.delete(chunk);
     this.context.unsettled.delete(chunk);
     this.context.changes.remove(chunk.change);
@@ -107,6 +104,7 @@ export class CategoryState {
   }
 
   #touch(owner: string, source: string | undefined): void {
+    this.#entries ??= new Map();
     const entry = this.#entries.get(owner) ?? new ChangeEntry(this.name, undefined, owner);
     this.#entries.set(owner, entry);
     this.context.changes.touch(entry, source);

@@ -21,8 +21,6 @@ import { BrokenIndexError } from "./verify.ts";
 /** The way to the bytes of one category's chunks. */
 export class ChunkAccess {
   readonly #state: CategoryState;
-  /** Chunks whose index is being replaced. */
-  readonly #replacing = new Map<Chunk, Promise<void>>();
 
   constructor(state: CategoryState) {
     this.#state = state;
@@ -80,21 +78,22 @@ export class ChunkAccess {
 
   /** Resolves when the chunk's index is not being replaced. */
   async settled(chunk: Chunk): Promise<void> {
-    await this.#replacing.get(chunk)?.catch(() => {});
+    await this.#state.context.replacing.get(chunk)?.catch(() => {});
   }
 
   /** Replaces the chunk's index by `replace`; readers that meet it meanwhile wait for that. */
   replace(chunk: Chunk, replace: () => Promise<void>): Promise<void> {
-    const done = replace().finally(() => this.#replacing.delete(chunk));
-    this.#replacing.set(chunk, done);
+    const { replacing } = this.#state.context;
+    const done = replace().finally(() => replacing.delete(chunk));
+    replacing.set(chunk, done);
     return done;
   }
 
   /** A record of the index is broken. That of a sealed chunk is made anew from the others and the data. */
   async #readMended(chunk: Chunk, offset: number, sizeMax: number): Promise<ChunkRange> {
-    const { reader, log } = this.#state.context;
+    const { reader, log, replacing } = this.#state.context;
     const broken = () => noteDamage(log, chunk, this.#brokenIndex(chunk));
-    if (!chunk.sealed && !this.#replacing.has(chunk)) throw broken();
+    if (!chunk.sealed && !replacing.has(chunk)) throw broken();
     try {
       await this.#mend(chunk);
       return reader.read(chunk, offset, sizeMax);
@@ -106,8 +105,8 @@ export class ChunkAccess {
 
   /** Once, however many readers wait for it. */
   #mend(chunk: Chunk): Promise<void> {
-    const { disk, files, indexes, log } = this.#state.context;
-    return this.#replacing.get(chunk) ?? this.replace(chunk, async () => {
+    const { disk, files, indexes, log, replacing } = this.#state.context;
+    return replacing.get(chunk) ?? this.replace(chunk, async () => {
       await mendIndex({ disk, log }, chunk);
       files.forget(chunk.indexPath);
       indexes.forget(chunk);

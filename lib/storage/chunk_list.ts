@@ -15,7 +15,7 @@ export class ChunkList {
   readonly #byName = new Map<string, Chunk>();
   readonly #byOwner = new Map<string, Chunk[]>();
   /** Chunks that came although their owner had later ones here, in order of coming. */
-  readonly #late = new Map<string, Chunk[]>();
+  #late: Map<string, Chunk[]> | undefined;
   /** Made anew when asked for after a chunk came or went. */
   #sorted: readonly Chunk[] | undefined;
   #owners: readonly string[] | undefined;
@@ -76,7 +76,7 @@ export class ChunkList {
 
   /** Those of one owner that came behind later ones, in order of coming; it only grows. */
   lateOf(instance: string): readonly Chunk[] {
-    return this.#late.get(instance) ?? NONE;
+    return this.#late?.get(instance) ?? NONE;
   }
 
   /** The first chunk of an owner whose number is at least `number`. */
@@ -86,6 +86,7 @@ export class ChunkList {
   }
 
   #noteLate(chunk: Chunk): void {
+    this.#late ??= new Map();
     const late = this.#late.get(chunk.instance);
     if (late) late.push(chunk);
     else this.#late.set(chunk.instance, [chunk]);

@@ -41,7 +41,10 @@ export interface Membership {
   first: number | undefined;
 }
 
-/** Shared by all categories of a store. */
+/**
+ * Shared by all categories of a store. What only few chunks need at a time is kept here and not in each category: there
+ * may be a million of those, and an empty map costs 200 bytes.
+ */
 export interface StorageContext {
   readonly options: StoreOptions;
   readonly disk: Disk;
@@ -62,4 +65,12 @@ export interface StorageContext {
   readonly incomplete: Set<Chunk>;
   /** This node's own chunks of which others may hold more. */
   readonly unsettled: Set<Chunk>;
+  /** Chunks whose end is being cut: nothing is appended to them. */
+  readonly held: Set<Chunk>;
+  /** Copies whose files are made and that hold nothing yet, by path: not listed. */
+  readonly prepared: Map<string, Chunk>;
+  /** Chunks whose index is being replaced. */
+  readonly replacing: Map<Chunk, Promise<void>>;
+  /** Syncs of copies that are under way, and how much of the chunk they vouch for. */
+  readonly syncing: Map<Chunk, { readonly size: number; readonly done: Promise<void> }>;
 }

@@ -4,20 +4,18 @@
  * A copy is a prefix of its chunk, appended to only where it ends and only if the checksum of the whole agrees; the
  * records of its index are its own. It never grows once it is complete, or while it goes.
  *
- * What a crash leaves: when files are made, empty ones or none, in no combination that holds data without an index; the
- * next attempt takes them over. When bytes are appended, what a crash leaves of any append: whole groups, see
- * `append_queue.ts`.
+ * What a crash leaves: of an append what it leaves of any append, whole groups, see `append_queue.ts`. Their files are
+ * made by `copy_files.ts`.
  *
- * Rejected: keeping the owner's index records (a piece that was fetched over a hole, or by parts, has none), and a file
- * made only with the first bytes (its directory would be synced once for each chunk, and not once for many).
+ * Rejected: keeping the owner's index records (a piece that was fetched by parts, or from another copy, has none).
  *
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import { parseChunkName } from "../protocol/names.ts";
+import type { Acknowledging } from "./acknowledging.ts";
 import type { CategoryState } from "./category_state.ts";
-import { Chunk } from "./chunk.ts";
-import { DiskError } from "./disk.ts";
+import type { Chunk } from "./chunk.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { type OpenFile, syncAll } from "./open_files.ts";
@@ -52,28 +50,12 @@ const builder = new IndexBuilder();
 export class Copies {
   readonly #state: CategoryState;
   readonly #own: OwnChunks;
-  /** Whether a chunk is about to be acknowledged. */
-  readonly #isGoing: (instance: string, number: number) => boolean;
-  /** Syncs under way, and how much of the chunk they vouch for. */
-  readonly #syncing = new Map<Chunk, { readonly size: number; readonly done: Promise<void> }>();
-  #preparing: Promise<unknown> = Promise.resolve();
+  readonly #acks: Acknowledging;
 
-  constructor(state: CategoryState, own: OwnChunks, isGoing: (instance: string, number: number) => boolean) {
+  constructor(state: CategoryState, own: OwnChunks, acks: Acknowledging) {
     this.#state = state;
     this.#own = own;
-    this.#isGoing = isGoing;
-  }
-
-  /** Makes the files of those of these chunks that are not here. Rejects with `ChukchaError`, having made none. */
-  prepare(names: readonly string[]): Promise<void> {
-    const done = this.#preparing.then(() => this.#prepare(names)).catch((error) => {
-      if (error instanceof DiskError && error.kind === "failed") {
-        this.#state.context.guard.distrust(error.message);
-      }
-      throw toChukchaError(error, "make files for copies");
-    });
-    this.#preparing = done.catch(() => {});
-    return done;
+    this.#acks = acks;
   }
 
   /**
@@ -82,11 +64,13 @@ export class Copies {
    * Throws `CopyMismatchError`, or `ChukchaError` for what the disk said; then nothing was appended.
    */
   append(piece: CopyPiece, source: string): Appended {
+    const { context, directory } = this.#state;
     const id = parseChunkName(piece.chunk);
     if (id && this.#state.acknowledged.has(id.instance, id.number)) return "gone";
-    const chunk = this.#state.chunks.get(piece.chunk) ?? this.#state.prepared.get(piece.chunk);
+    const chunk = this.#state.chunks.get(piece.chunk) ??
+      context.prepared.get(`${directory.path}/${piece.chunk}`);
     if (!chunk) {
-      if (id && this.#isActive(id)) return "stale";
+      if (id && this.#own.isChunk(id)) return "stale";
       throw new ChukchaError("chunk_not_found", `copy: there are no files for ${piece.chunk} yet`);
     }
     if (!this.#grows(chunk) || piece.offset !== chunk.size) return "stale";
@@ -97,13 +81,13 @@ export class Copies {
       throw new CopyMismatchError(`${chunk.name}: bytes from ${piece.offset} do not end with a message`);
     }
     try {
-      this.#state.context.guard.admit(piece.bytes.length);
+      context.guard.admit(piece.bytes.length);
       this.#write(chunk, piece);
     } catch (error) {
       if (error instanceof CopyMismatchError) throw error;
       throw toChukchaError(error, `copy ${chunk.name}`);
     }
-    this.#state.prepared.delete(chunk.name);
+    context.prepared.delete(chunk.dataPath);
     this.#state.noteOpen(chunk);
     this.#state.changed(chunk, source);
     return "appended";
@@ -112,7 +96,8 @@ export class Copies {
   /** Puts the copy on the device as it is now. Rejects with `ChukchaError`; then nothing more is appended to it. */
   sync(chunk: Chunk): Promise<void> {
     if (chunk.synced >= chunk.size) return Promise.resolve();
-    const running = this.#syncing.get(chunk);
+    const { syncing } = this.#state.context;
+    const running = syncing.get(chunk);
     // A sync vouches only for what was there when it began.
     if (running) return running.size >= chunk.size ? running.done : running.done.then(() => this.sync(chunk));
     if (chunk.poisoned) {
@@ -123,8 +108,8 @@ export class Copies {
     const { size, cuts } = chunk;
     const done = this.#sync(chunk).then(() => {
       if (chunk.cuts === cuts) chunk.synced = Math.max(chunk.synced, size);
-    }).finally(() => this.#syncing.delete(chunk));
-    this.#syncing.set(chunk, { size, done });
+    }).finally(() => syncing.delete(chunk));
+    syncing.set(chunk, { size, done });
     return done;
   }
 
@@ -145,88 +130,11 @@ export class Copies {
     return true;
   }
 
-  /** Resolves when no files are being made. */
-  async ended(): Promise<void> {
-    await this.#preparing;
-  }
-
   #grows(chunk: Chunk): boolean {
-    return !chunk.complete && !chunk.removed && !this.#isActive(chunk) && !this.#state.held.has(chunk) &&
-      !this.#isGoing(chunk.instance, chunk.number);
+    return !chunk.complete && !chunk.removed && !this.#own.isChunk(chunk) &&
+      !this.#state.context.held.has(chunk) &&
+      !this.#acks.covers(chunk.instance, chunk.number);
   }
-
-  #isActive({ instance, number }: { readonly instance: string; readonly number: number }): boolean {
-    return instance === this.#state.context.options.instance && this.#own.isActive(number);
-  }
-
-  // --- files ---
-
-  async #prepare(names: readonly string[]): Promise<void> {
-    const { directory, context, prepared } = this.#state;
-    await directory.ensure();
-    await context.guard.prove();
-    const made: Chunk[] = [];
-    try {
-      for (const name of new Set(names)) {
-        const chunk = await this.#makeFiles(name);
-        if (chunk) made.push(chunk);
-      }
-      if (made.length > 0) await directory.sync();
-    } catch (error) {
-      for (const chunk of made) directory.remove(chunk);
-      throw error;
-    }
-    for (const chunk of made) {
-      // Other nodes' word may have come while the names were being synced.
-      if (this.#state.acknowledged.has(chunk.instance, chunk.number)) directory.remove(chunk);
-      else prepared.set(chunk.name, chunk);
-    }
-  }
-
-  async #makeFiles(name: string): Promise<Chunk | undefined> {
-    const { chunks, prepared, acknowledged, context, directory } = this.#state;
-    const id = parseChunkName(name);
-    if (!id || chunks.get(name) || prepared.has(name) || this.#isActive(id)) return undefined;
-    if (acknowledged.has(id.instance, id.number)) return undefined;
-    const chunk = new Chunk(this.#state.name, id.instance, id.number, context.clock.monotonic());
-    if (this.#state.isOwn(chunk)) {
-      this.#own.noteUsed(id.number);
-      chunk.settled = false;
-    }
-    try {
-      directory.create(chunk);
-    } catch (error) {
-      if (!(error instanceof DiskError) || error.kind !== "exists") throw error;
-      if (!await this.#takeOver(chunk)) return undefined;
-    }
-    chunk.removed = false;
-    return chunk;
-  }
-
-  /** Takes the files that a crash left, if nothing is in them; makes the one that is missing. */
-  async #takeOver(chunk: Chunk): Promise<boolean> {
-    const { disk, files, log } = this.#state.context;
-    if ((disk.sizeOf(chunk.dataPath) ?? 0) > 0) {
-      log.error("files are in the way of a copy; restart to take them over", { chunk: chunk.dataPath });
-      return false;
-    }
-    files.forget(chunk.indexPath);
-    files.forget(chunk.dataPath);
-    // An index whose data was lost: it must not vouch for anything once there is a data file again.
-    const index = disk.open(chunk.indexPath, { write: true, create: true });
-    try {
-      if (index.size() > 0) {
-        index.truncate(0);
-        await index.sync();
-      }
-    } finally {
-      index.close();
-    }
-    disk.open(chunk.dataPath, { write: true, create: true }).close();
-    return true;
-  }
-
-  // --- bytes ---
 
   #write(chunk: Chunk, piece: CopyPiece): void {
     const { files } = this.#state.context;

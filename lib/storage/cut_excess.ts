@@ -47,9 +47,9 @@ export async function cutExcess(
   rolling: number,
 ): Promise<void> {
   const { state, own, access, copies } = category;
-  const { sealer, log } = state.context;
+  const { sealer, log, held } = state.context;
   await own.retire((active) => active === chunk);
-  state.held.add(chunk);
+  held.add(chunk);
   try {
     await sealer.withdraw(chunk);
     await access.settled(chunk);
@@ -67,7 +67,7 @@ export async function cutExcess(
     if (error instanceof CopyMismatchError) throw error;
     throw toChukchaError(error, `cut ${chunk.name}`);
   } finally {
-    state.held.delete(chunk);
+    held.delete(chunk);
     if (chunk.complete && !chunk.sealed) sealer.add(chunk);
   }
 }

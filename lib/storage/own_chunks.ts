@@ -11,7 +11,7 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import { INDEX_BYTES_MAX } from "../protocol/limits.ts";
-import { CHUNK_NUMBER_MAX } from "../protocol/names.ts";
+import { CHUNK_NUMBER_MAX, type ChunkId } from "../protocol/names.ts";
 import type { WriteResult } from "../protocol/types.ts";
 import { AppendQueue, type AppendTarget } from "./append_queue.ts";
 import type { CategoryState } from "./category_state.ts";
@@ -42,9 +42,10 @@ export class OwnChunks implements AppendTarget {
     return this.#queue.append(bytes, sync);
   }
 
-  /** Whether the chunk of this number is being appended to, or begun. */
-  isActive(number: number): boolean {
-    return this.#active?.number === number || this.#beginning === number;
+  /** Whether this is the chunk that is being appended to, or begun. */
+  isChunk({ instance, number }: ChunkId): boolean {
+    if (this.#active?.number !== number && this.#beginning !== number) return false;
+    return instance === this.#state.context.options.instance;
   }
 
   /** Says that a number is in use, here or elsewhere: chunks that are begun from now on have larger ones. */

@@ -79,7 +79,7 @@ export abstract class ReplicaStore {
 
   /** Makes the files of those of these chunks that are not here. Rejects with `ChukchaError`, having made none. */
   async prepareCopies(category: string, names: readonly string[]): Promise<void> {
-    await this.made(category).copies.prepare(names);
+    await this.made(category).copyFiles.prepare(names);
   }
 
   /**

@@ -94,6 +94,10 @@ export class Store extends ReplicaStore {
         membership: { first },
         incomplete: new Set(),
         unsettled: new Set(),
+        held: new Set(),
+        prepared: new Map(),
+        replacing: new Map(),
+        syncing: new Map(),
       };
       const store = new Store(identity, context, lock);
       await store.#recover();
