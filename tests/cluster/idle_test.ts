@@ -13,11 +13,11 @@ import type { Member } from "../support/member.ts";
 import { report } from "../support/report.ts";
 import { os, testWith } from "../support/skip.ts";
 
-const CHUNKS = Number(Deno.env.get("CLUSTER_CHUNKS") ?? 5_000);
+const CHUNKS = Number(Deno.env.get("CLUSTER_CHUNKS") ?? 3_000);
 /** Of one core. */
 const CPU_PERCENT_MAX = 2;
 /** More than two waits of a poll. */
-const IDLE_MS = 7_000;
+const IDLE_MS = 6_500;
 const WRITERS = 8;
 /** Ticks of `/proc/<pid>/stat` a second, on every Linux. */
 const TICKS_PER_SECOND = 100;

@@ -39,12 +39,20 @@ export interface ListedChunk extends ChunkInfo {
 export class TestCluster implements AsyncDisposable {
   readonly #proxies = new Map<string, Proxy>();
 
+  readonly members: Member[];
+
   private constructor(
-    readonly members: readonly Member[],
+    members: readonly Member[],
     proxies: ReadonlyMap<string, Proxy>,
-    private readonly directory: string,
+    private readonly directory: string | undefined,
   ) {
+    this.members = [...members];
     this.#proxies = new Map(proxies);
+  }
+
+  /** A cluster of nodes that someone else made, whose directories are theirs. */
+  static of(members: readonly Member[]): TestCluster {
+    return new TestCluster(members, new Map(), undefined);
   }
 
   /** Starts nodes; resolves when those that were started are ready for requests. */
@@ -91,6 +99,12 @@ export class TestCluster implements AsyncDisposable {
     const member = this.members[index];
     if (!member) throw new Error(`there is no node ${index}`);
     return member;
+  }
+
+  /** Puts another node in the place of one that does not run any more. */
+  replace(index: number, member: Member): void {
+    assertEquals(this.at(index).running, false);
+    this.members[index] = member;
   }
 
   /** Nodes that answer. */
@@ -194,7 +208,7 @@ export class TestCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
     await Promise.all(Array.from(this.#proxies.values(), (proxy) => proxy[Symbol.asyncDispose]()));
-    await Deno.remove(this.directory, { recursive: true });
+    if (this.directory !== undefined) await Deno.remove(this.directory, { recursive: true });
   }
 }
 
