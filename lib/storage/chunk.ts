@@ -36,6 +36,8 @@ export class Chunk {
   settled = true;
   /** A sync failed: nothing is appended, and it is not called complete before the next start has looked at it. */
   poisoned = false;
+  /** Found unsealed at the start: a sync of it may have failed in an earlier process, see `sync_chunk.ts`. */
+  unproven = false;
   /** Acknowledged: its files are gone, or going. */
   removed = false;
   /** Some bytes fail their checksum. */

@@ -18,10 +18,11 @@ import type { CategoryState } from "./category_state.ts";
 import type { Chunk } from "./chunk.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
-import { type OpenFile, syncAll } from "./open_files.ts";
+import type { OpenFile } from "./open_files.ts";
 import type { OwnChunks } from "./own_chunks.ts";
 import { writeAll } from "./publish_file.ts";
 import { rollBack } from "./roll_back.ts";
+import { syncChunk } from "./sync_chunk.ts";
 
 const NEWLINE = 10;
 
@@ -171,18 +172,20 @@ export class Copies {
 
   async #sync(chunk: Chunk): Promise<void> {
     const { files } = this.#state.context;
-    const open: OpenFile[] = [];
+    let data: OpenFile | undefined;
+    let index: OpenFile | undefined;
     try {
-      open.push(files.take(chunk.dataPath));
-      open.push(files.take(chunk.indexPath));
-      await syncAll(open).catch((error) => {
+      data = files.take(chunk.dataPath);
+      index = files.take(chunk.indexPath);
+      await syncChunk(chunk, data, index).catch((error) => {
         if (!chunk.removed) this.#state.poison(chunk, error);
         throw error;
       });
     } catch (error) {
       throw toChukchaError(error, `sync ${chunk.name}`);
     } finally {
-      open.forEach((one) => files.give(one));
+      if (data) files.give(data);
+      if (index) files.give(index);
     }
   }
 }

@@ -94,6 +94,7 @@ async function recoverChunk(context: RecoveryContext, chunk: Chunk, hasIndex: bo
     await examineAndCut(context, chunk, dataSize);
   }
   chunk.complete = chunk.sealed;
+  chunk.unproven = !chunk.sealed;
   if (chunk.sealed) chunk.synced = chunk.size;
   else if (chunk.instance === context.options.instance) settleOwn(context, chunk);
 }

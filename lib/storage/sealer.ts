@@ -20,8 +20,9 @@ import type { CancelTimer, Clock } from "./clock.ts";
 import { DiskError } from "./disk.ts";
 import type { DiskGuard } from "./disk_guard.ts";
 import { IndexBuilder } from "./index_builder.ts";
-import { type OpenFiles, syncAll } from "./open_files.ts";
+import type { OpenFiles } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
+import { syncChunk } from "./sync_chunk.ts";
 
 /** Chunks that are being sealed at once. */
 const CONCURRENCY = 8;
@@ -123,7 +124,7 @@ export class Sealer {
       const index = this.#files.take(chunk.indexPath);
       try {
         // 1. every byte and record on the device
-        await syncAll([data, index]);
+        await syncChunk(chunk, data, index);
         // 2. the record that says so
         const builder = new IndexBuilder();
         builder.begin(chunk.size, chunk.rolling, chunk.timeMs);

@@ -30,7 +30,7 @@ Deno.test("copies: carried over in pieces of any size, they are the same files t
   await fc.assert(
     fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 12 }), fc.nat(), async (batches, seed) => {
       const random = new SeededRandom(seed);
-      const n = await openNode("n");
+      const n = await openNode("n", new MemoryDisk(), { chunkBytesMax: 1 << 23 });
       const written: Uint8Array[] = [];
       const owned = new Set([0]);
       let size = 0;
@@ -350,4 +350,37 @@ Deno.test("copies: the process may die, and the power go, at every operation", a
     if (done) break;
   }
   await n.store.close();
+});
+
+Deno.test("syncCopy, sealing: what a start found unsealed is written again before it is believed to be on the device", async () => {
+  for (const finish of [false, true]) {
+    const first = await openNode("m");
+    await first.store.prepareCopies("c", [CHUNK]);
+    first.store.appendCopy(piece("a\n"), "n");
+    first.store.appendCopy(piece("b\n", 2, "a\n"), "n");
+    const { store, disk } = await openNode("m", first.disk.kill());
+    const written: string[] = [];
+    disk.faults.before = (operation, path) => {
+      if (operation === "write" || operation === "sync") written.push(`${operation} ${path}`);
+      return undefined;
+    };
+    if (finish) store.finaliseCopy("c", CHUNK);
+    else await store.syncCopy("c", CHUNK);
+    await settle();
+    assertEquals(written.slice(0, 4), [
+      `write ${DATA}`,
+      `write ${DATA}.idx`,
+      `sync ${DATA}`,
+      `sync ${DATA}.idx`,
+    ]);
+    store.appendCopy(piece("c\n", 4, "a\nb\n"), "n");
+    written.length = 0;
+    if (!finish) await store.syncCopy("c", CHUNK);
+    assertEquals(written.filter((one) => one.startsWith("write")), []);
+    await store.close();
+    assertEquals(
+      await messages((await openNode("m", disk.crash())).store, "c"),
+      finish ? ["a", "b"] : ["a", "b", "c"],
+    );
+  }
 });
