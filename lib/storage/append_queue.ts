@@ -25,7 +25,7 @@ import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { type OpenFile, type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
-import { rollBack } from "./roll_back.ts";
+import { mendTorn, rollBack } from "./roll_back.ts";
 
 /** Rounds of events that a group waits for at most, while each brings more. */
 const GATHER_ROUNDS_MAX = 4;
@@ -168,6 +168,7 @@ export class AppendQueue {
     try {
       data = this.#files.take(chunk.dataPath);
       index = this.#files.take(chunk.indexPath);
+      mendTorn(chunk, data, index);
       const timeMs = Math.max(chunk.timeMs, this.#clock.now());
       builder.begin(chunk.size, chunk.rolling, timeMs);
       const size = writeData(data, group, chunk.size);

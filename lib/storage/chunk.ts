@@ -36,12 +36,16 @@ export class Chunk {
   settled = true;
   /** A sync failed: nothing is appended, and it is not called complete before the next start has looked at it. */
   poisoned = false;
+  /** An append failed, and what it left behind could not be cut off yet: see `roll_back.ts`. */
+  torn = false;
   /** Found unsealed at the start: a sync of it may have failed in an earlier process, see `sync_chunk.ts`. */
   unproven = false;
   /** Acknowledged: its files are gone, or going. */
   removed = false;
   /** Some bytes fail their checksum. */
   damaged = false;
+  /** Where that begins, if it was found at the start in what was not sealed. */
+  damagedFrom: number | undefined;
   /** How often its end was cut off in this run. */
   cuts = 0;
   /** `Clock.monotonic()` at its creation; for chunks of earlier runs, at start. */

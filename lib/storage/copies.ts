@@ -21,7 +21,7 @@ import { IndexBuilder } from "./index_builder.ts";
 import type { OpenFile } from "./open_files.ts";
 import type { OwnChunks } from "./own_chunks.ts";
 import { writeAll } from "./publish_file.ts";
-import { rollBack } from "./roll_back.ts";
+import { mendTorn, rollBack } from "./roll_back.ts";
 import { syncChunk } from "./sync_chunk.ts";
 
 const NEWLINE = 10;
@@ -155,6 +155,7 @@ export class Copies {
     try {
       data = files.take(chunk.dataPath);
       index = files.take(chunk.indexPath);
+      mendTorn(chunk, data, index);
       writeAll(data.file, bytes, chunk.size);
       writeAll(index.file, records, chunk.indexSize);
     } catch (error) {

@@ -22,6 +22,7 @@ import type { DiskGuard } from "./disk_guard.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import type { OpenFiles } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
+import { mendTorn } from "./roll_back.ts";
 import { syncChunk } from "./sync_chunk.ts";
 
 /** Chunks that are being sealed at once. */
@@ -123,6 +124,7 @@ export class Sealer {
     try {
       const index = this.#files.take(chunk.indexPath);
       try {
+        mendTorn(chunk, data, index);
         // 1. every byte and record on the device
         await syncChunk(chunk, data, index);
         // 2. the record that says so
