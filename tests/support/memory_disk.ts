@@ -70,9 +70,38 @@ class FileNode {
   size = 0;
   /** What the device holds. */
   durable = new Uint8Array();
+  /** Blocks that the kernel takes for written although they are not: a sync of them failed. */
+  readonly #lost = new Set<number>();
+
+  /** A sync failed: the kernel marks what was dirty as clean, and will never write it again. */
+  loseDirty(): void {
+    for (let block = 0; block * BLOCK_BYTES < this.size; block++) {
+      const from = block * BLOCK_BYTES;
+      const to = Math.min(from + BLOCK_BYTES, this.size);
+      const same = to <= this.durable.length &&
+        this.bytes.subarray(from, to).every((byte, i) => byte === this.durable[from + i]);
+      if (!same) this.#lost.add(block);
+    }
+  }
+
+  /** What a sync writes to the device. */
+  synced(): Uint8Array<ArrayBuffer> {
+    const content = this.content();
+    for (const block of this.#lost) {
+      const from = block * BLOCK_BYTES;
+      const to = Math.min(from + BLOCK_BYTES, content.length);
+      for (let i = from; i < to; i++) content[i] = this.durable[i] ?? 0;
+    }
+    return content;
+  }
 
   write(data: Uint8Array, offset: number): void {
     const end = offset + data.length;
+    if (this.#lost.size > 0) {
+      for (let block = Math.floor(offset / BLOCK_BYTES); block * BLOCK_BYTES < end; block++) {
+        this.#lost.delete(block);
+      }
+    }
     if (end > this.bytes.length) {
       const larger = new Uint8Array(Math.max(end, this.bytes.length * 2));
       larger.set(this.bytes.subarray(0, this.size));
@@ -158,6 +187,16 @@ export class MemoryDisk implements Disk {
   dieAt(n: number, torn?: SeededRandom): void {
     this.#dieAt = this.operations + n;
     this.#tornWrite = torn;
+  }
+
+  /** Takes `dieAt` back. */
+  dieNever(): void {
+    this.#dieAt = Infinity;
+  }
+
+  /** Contents of all files, in bytes. */
+  get bytesUsed(): number {
+    return this.#used().bytes;
   }
 
   /** A copy that shares nothing with this one, as if all had been synced. */
@@ -366,8 +405,13 @@ export class MemoryDisk implements Disk {
       },
       sync: async () => {
         use("sync");
-        this.#operation("sync", path);
-        const content = node.content();
+        try {
+          this.#operation("sync", path);
+        } catch (error) {
+          if (!(error instanceof CrashError)) node.loseDirty();
+          throw error;
+        }
+        const content = node.synced();
         await this.syncGate;
         use("sync");
         node.durable = content;

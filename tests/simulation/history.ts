@@ -1,0 +1,229 @@
+/**
+ * What happens in one simulated history, made from a seed: pure data, so that it can be printed, replayed and shrunk.
+ *
+ * @module
+ */
+import { SeededRandom } from "../support/seeded_random.ts";
+
+/** Something that a client does. */
+export type Step =
+  | {
+    readonly kind: "write";
+    readonly atMs: number;
+    readonly client: number;
+    readonly node: number;
+    readonly category: number;
+    /** Sizes of the messages. */
+    readonly sizes: readonly number[];
+    readonly sync: boolean;
+    readonly replicas: number;
+    readonly timeoutMs: number;
+    /** Times that it is tried again, at other nodes. */
+    readonly retries: number;
+  }
+  | {
+    readonly kind: "read";
+    readonly atMs: number;
+    readonly client: number;
+    readonly node: number;
+    readonly category: number;
+    readonly sizeMax: number;
+  }
+  | {
+    readonly kind: "ack";
+    readonly atMs: number;
+    readonly client: number;
+    /** Where it reads, and where it acknowledges. */
+    readonly node: number;
+    readonly at: number;
+    readonly category: number;
+    /** Which of the complete chunks. */
+    readonly pick: number;
+  };
+
+/** Something that goes wrong. */
+export type Fault =
+  | { readonly kind: "kill"; readonly atMs: number; readonly node: number; readonly downMs: number }
+  | { readonly kind: "power loss"; readonly atMs: number; readonly node: number; readonly downMs: number }
+  | {
+    readonly kind: "die at operation";
+    readonly atMs: number;
+    readonly node: number;
+    readonly operation: number;
+    readonly power: boolean;
+    readonly downMs: number;
+  }
+  | { readonly kind: "wipe"; readonly atMs: number; readonly node: number; readonly downMs: number }
+  | { readonly kind: "gone for good"; readonly atMs: number; readonly node: number }
+  | { readonly kind: "pause"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | {
+    readonly kind: "link";
+    readonly atMs: number;
+    readonly from: number;
+    readonly to: number;
+    readonly state: "lost" | "cut";
+    readonly both: boolean;
+    readonly forMs: number;
+  }
+  | {
+    readonly kind: "bad network";
+    readonly atMs: number;
+    readonly loss: number;
+    readonly twice: number;
+    readonly latencyMs: number;
+    readonly forMs: number;
+  }
+  | {
+    readonly kind: "slow";
+    readonly atMs: number;
+    readonly node: number;
+    readonly latencyMs: number;
+    readonly forMs: number;
+  }
+  | { readonly kind: "clock jumps"; readonly atMs: number; readonly node: number; readonly byMs: number }
+  | { readonly kind: "disk full"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | { readonly kind: "read-only"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | { readonly kind: "no descriptors"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | {
+    readonly kind: "short writes";
+    readonly atMs: number;
+    readonly node: number;
+    readonly bytes: number;
+    readonly forMs: number;
+  }
+  | { readonly kind: "sync fails"; readonly atMs: number; readonly node: number }
+  | {
+    readonly kind: "slow disk";
+    readonly atMs: number;
+    readonly node: number;
+    readonly syncMs: number;
+    readonly forMs: number;
+  };
+
+/** One history. */
+export interface History {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly categories: number;
+  readonly chunkBytesMax: number;
+  readonly rotateIntervalMs: number;
+  readonly finaliseAfterMs: number;
+  /** Rate of each node's clock. */
+  readonly rates: readonly number[];
+  /** When faults end. */
+  readonly endMs: number;
+  readonly steps: readonly Step[];
+  readonly faults: readonly Fault[];
+}
+
+/** The history that a seed stands for. */
+export function historyOf(seed: number): History {
+  const random = new SeededRandom(seed * 2654435761 + 1);
+  const nodes = random.pick([2, 3, 3, 3, 3, 4]);
+  const categories = random.pick([1, 1, 2]);
+  const endMs = 20_000 + random.below(60_000);
+  const steps: Step[] = [];
+  const clients = 3;
+  const count = 90 + random.below(60);
+  // Writes are dense for a while, then sparse: both find bugs.
+  const bursts = Array.from({ length: 6 }, () => random.below(endMs));
+  for (let i = 0; i < count; i++) {
+    const atMs = random.below(3) === 0 ? random.below(endMs) : random.pick(bursts) + random.below(3_000);
+    const common = {
+      atMs,
+      client: random.below(clients),
+      node: random.below(nodes),
+      category: random.below(categories),
+    };
+    const roll = random.below(100);
+    if (roll < 72) {
+      steps.push({
+        kind: "write",
+        ...common,
+        sizes: Array.from({ length: 1 + random.below(4) }, () => random.pick([0, 0, 5, 20, 100, 300])),
+        sync: random.below(3) === 0,
+        replicas: random.pick([0, 0, 1, 1, nodes - 1]),
+        timeoutMs: random.pick([300, 1_000, 5_000]),
+        retries: random.pick([0, 0, 1, 3]),
+      });
+    } else if (roll < 88) {
+      steps.push({ kind: "read", ...common, sizeMax: random.pick([64, 400, 4096]) });
+    } else {
+      steps.push({ kind: "ack", ...common, at: random.below(nodes), pick: random.below(4) });
+    }
+  }
+  steps.sort((a, b) => a.atMs - b.atMs);
+  return {
+    seed,
+    nodes,
+    categories,
+    chunkBytesMax: random.pick([200, 600, 2_000, 100_000]),
+    rotateIntervalMs: random.pick([2_000, 10_000, 600_000]),
+    finaliseAfterMs: random.pick([8_000, 25_000, 600_000]),
+    rates: Array.from({ length: nodes }, () => random.pick([1, 1, 0.97, 1.02])),
+    endMs,
+    steps,
+    faults: faultsOf(random, nodes, endMs),
+  };
+}
+
+function faultsOf(random: SeededRandom, nodes: number, endMs: number): Fault[] {
+  const faults: Fault[] = [];
+  const count = random.pick([0, 2, 4, 8, 12]);
+  // A disk is lost at most once in a history, and by one node: what two lose together nobody promised to keep.
+  let mayLose = random.below(4) === 0 && nodes > 2;
+  for (let i = 0; i < count; i++) {
+    const atMs = random.below(endMs);
+    const node = random.below(nodes);
+    const forMs = random.pick([300, 2_000, 8_000, 30_000]);
+    const downMs = random.pick([0, 500, 3_000, 15_000, 40_000]);
+    const roll = random.below(100);
+    if (roll < 16) faults.push({ kind: "kill", atMs, node, downMs });
+    else if (roll < 30) faults.push({ kind: "power loss", atMs, node, downMs });
+    else if (roll < 44) {
+      faults.push({
+        kind: "die at operation",
+        atMs,
+        node,
+        operation: 1 + random.below(30),
+        power: random.below(2) === 0,
+        downMs,
+      });
+    } else if (roll < 64) {
+      const to = (node + 1 + random.below(nodes - 1)) % nodes;
+      const state = random.pick(["lost", "cut"] as const);
+      faults.push({ kind: "link", atMs, from: node, to, state, both: random.below(2) === 0, forMs });
+    } else if (roll < 70) faults.push({ kind: "pause", atMs, node, forMs });
+    else if (roll < 75) {
+      faults.push({
+        kind: "bad network",
+        atMs,
+        loss: random.pick([0.02, 0.2]),
+        twice: random.pick([0, 0.1]),
+        latencyMs: random.pick([1, 30, 200]),
+        forMs,
+      });
+    } else if (roll < 79) {
+      faults.push({ kind: "slow", atMs, node, latencyMs: random.pick([100, 800]), forMs });
+    } else if (roll < 82) {
+      faults.push({
+        kind: "clock jumps",
+        atMs,
+        node,
+        byMs: random.pick([-1, 1]) * random.pick([5_000, 3e8]),
+      });
+    } else if (roll < 85) faults.push({ kind: "disk full", atMs, node, forMs });
+    else if (roll < 87) faults.push({ kind: "read-only", atMs, node, forMs });
+    else if (roll < 89) faults.push({ kind: "no descriptors", atMs, node, forMs });
+    else if (roll < 91) {
+      faults.push({ kind: "short writes", atMs, node, bytes: random.pick([1, 7, 40]), forMs });
+    } else if (roll < 94) faults.push({ kind: "sync fails", atMs, node });
+    else if (roll < 97) faults.push({ kind: "slow disk", atMs, node, syncMs: random.pick([5, 400]), forMs });
+    else if (mayLose) {
+      mayLose = false;
+      if (random.below(3) === 0) faults.push({ kind: "gone for good", atMs, node });
+      else faults.push({ kind: "wipe", atMs, node, downMs });
+    }
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs);
+}

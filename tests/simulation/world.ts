@@ -1,0 +1,176 @@
+/**
+ * One simulated world: machines, clients, a network, time, and what is known of all of them from outside.
+ *
+ * @module
+ */
+import type { Log } from "../../lib/protocol/log.ts";
+import type { WriteResult } from "../../lib/protocol/types.ts";
+import type { Demand } from "../../lib/replication/confirmations.ts";
+import type { Store } from "../../lib/storage/store.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+import { type Batch, Book } from "./book.ts";
+import type { History } from "./history.ts";
+import { type DiskLife, holdsNow } from "./holdings.ts";
+import { Network } from "./network.ts";
+import { SimulatedNode } from "./node.ts";
+import { NO_PLANT, type Plant } from "./planted.ts";
+import { Registry } from "./registry.ts";
+import { Timeline } from "./timeline.ts";
+import { Violation } from "./violation.ts";
+
+/** Everything of one run. */
+export class World {
+  readonly timeline = new Timeline();
+  readonly random: SeededRandom;
+  readonly network: Network;
+  readonly registry = new Registry();
+  readonly book = new Book();
+  readonly nodes: SimulatedNode[] = [];
+  /** Every disk that ever was. */
+  readonly allDisks: DiskLife[] = [];
+  readonly plant: Plant;
+  readonly log: Log | undefined;
+  /** The first invariant that was found broken. */
+  violation: Violation | undefined;
+  /** Some chunk was completed without asking everybody: messages may be there more than once. */
+  finalised = false;
+  #hash = 0x811c9dc5;
+  readonly lines: string[] | undefined;
+
+  constructor(history: History, options: { plant?: Plant; log?: Log; keepTrace?: boolean } = {}) {
+    this.random = new SeededRandom(history.seed ^ 0x5bd1e995);
+    this.network = new Network(this.timeline, this.random);
+    this.plant = options.plant ?? NO_PLANT;
+    this.log = options.log;
+    this.lines = options.keepTrace ? [] : undefined;
+    for (let i = 0; i < history.nodes; i++) this.nodes.push(new SimulatedNode(this, i, history));
+    this.timeline.after = () => this.#bury();
+  }
+
+  byName(name: string): SimulatedNode {
+    return this.nodes.find((node) => node.name === name)!;
+  }
+
+  category(index: number): string {
+    return `c${index}`;
+  }
+
+  /** Takes note of what happens; two runs of one history take the same notes. */
+  trace(what: string): void {
+    const line = `${this.timeline.nowMs.toFixed(3)} ${what}`;
+    this.lines?.push(line);
+    let hash = this.#hash;
+    for (let i = 0; i < line.length; i++) hash = Math.imul(hash ^ line.charCodeAt(i), 0x01000193);
+    this.#hash = hash >>> 0;
+  }
+
+  /** What the notes amount to. */
+  get hash(): string {
+    return this.#hash.toString(16).padStart(8, "0");
+  }
+
+  /** Runs a check; keeps the first violation. */
+  attempt(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Keeps the first violation. */
+  fail(error: unknown): void {
+    if (!(error instanceof Violation)) throw error;
+    this.trace(`violation ${error.message}`);
+    this.violation ??= error;
+  }
+
+  sawFinalised(): void {
+    this.finalised = true;
+  }
+
+  hasDiskFaults({ disk: { faults } }: SimulatedNode): boolean {
+    return faults.readOnly || faults.bytesMax < Infinity || faults.openMax < Infinity ||
+      faults.writeBytesMax < Infinity;
+  }
+
+  /** Starts a node after a while, if nothing else has by then. */
+  startLater(node: SimulatedNode, afterMs: number): void {
+    this.timeline.schedule(afterMs, () => {
+      if (node.life || node.goneForGood) return;
+      this.trace(`${node.name} starts`);
+      node.start().catch((error) => this.fail(error));
+    });
+  }
+
+  /** A write was answered 200: what it promises is true at this moment. */
+  promised(
+    node: SimulatedNode,
+    store: Store,
+    disk: DiskLife,
+    category: string,
+    { chunk, offset, size }: WriteResult,
+    { replicas, sync }: Demand,
+  ): void {
+    this.attempt(() => {
+      const key = `${category}/${chunk}`;
+      const end = offset + size;
+      this.#refresh(category, chunk);
+      const own = store.chunk(category, chunk);
+      if (own && own.size < end) {
+        throw new Violation("ServedWithinPublished", `${node.name} answered before ${key} held it`);
+      }
+      if (sync && own && own.synced < end) {
+        throw new Violation("SyncBeforeOk", `${node.name} answered before ${key} was synced`);
+      }
+      const others = this.#disksThat((held) => held.size >= end && (!sync || held.synced >= end), key, disk);
+      if (others < replicas) {
+        throw new Violation(
+          "MinSyncTruth",
+          `${node.name} answered that ${replicas} others hold ${key} up to ${end}${
+            sync ? ", synced" : ""
+          }; ${others} do`,
+        );
+      }
+    });
+  }
+
+  /** What the running processes hold of a chunk at this moment. */
+  #refresh(category: string, name: string): void {
+    for (const { built, diskLife, disk } of this.nodes) {
+      if (!built || disk.dead) continue;
+      const chunk = built.store.chunk(category, name);
+      if (chunk) holdsNow(diskLife, `${category}/${name}`, chunk.size, chunk.synced);
+    }
+  }
+
+  /** Binds a batch to the disks that hold it now. */
+  bind(batch: Batch, category: string, { chunk, offset, size }: WriteResult): void {
+    const key = `${category}/${chunk}`;
+    this.#refresh(category, chunk);
+    for (const { diskLife } of this.nodes) {
+      const held = diskLife.holds.get(key);
+      if (held && held.size >= offset + size) batch.bind(diskLife, held.synced >= offset + size);
+    }
+  }
+
+  #disksThat(
+    isEnough: (held: { size: number; synced: number }) => boolean,
+    key: string,
+    except: DiskLife,
+  ): number {
+    return this.allDisks.filter((disk) => {
+      const held = disk.held.get(key);
+      return disk !== except && held !== undefined && isEnough(held);
+    }).length;
+  }
+
+  /** Processes whose disk has died under them are dead. */
+  #bury(): void {
+    for (const node of this.nodes) {
+      if (!node.life || node.life.alive) continue;
+      node.end(node.dieBy ?? "kill");
+      this.startLater(node, node.downMs);
+    }
+  }
+}
