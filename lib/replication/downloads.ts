@@ -116,6 +116,7 @@ export class Downloads {
     const { category, chunk } = remote;
     switch (this.#stepOf(entry)) {
       case "complete":
+        if (localCopy(store, category, chunk).active) return this.#retire(entry);
         store.completeCopy(
           category,
           chunk,
@@ -136,6 +137,12 @@ export class Downloads {
     }
     this.#rules.settled(remote);
     return undefined;
+  }
+
+  /** Others have taken this node for gone: what it appends from now on goes into another chunk. */
+  async #retire({ remote }: Entry): Promise<void> {
+    await this.#context.store.retire(remote.category, remote.chunk);
+    this.#rules.settled(remote);
   }
 
   async #sync(entry: Entry): Promise<void> {

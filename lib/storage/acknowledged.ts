@@ -186,7 +186,7 @@ function mergeSizes(
   return new Map([...merged].sort(([a], [b]) => a - b).slice(-ACKNOWLEDGED_SIZES_MAX));
 }
 
-function sameSizes(one: ReadonlyMap<number, number>, other: ReadonlyMap<number, number>): boolean {
+export function sameSizes(one: ReadonlyMap<number, number>, other: ReadonlyMap<number, number>): boolean {
   if (one === other) return true;
   if (one.size !== other.size) return false;
   for (const [number, size] of other) if (one.get(number) !== size) return false;

@@ -9,7 +9,13 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import { parseChunkName } from "../protocol/names.ts";
-import { type Acknowledged, ACKNOWLEDGED_FILE, type AcknowledgedOf, missingRanges } from "./acknowledged.ts";
+import {
+  type Acknowledged,
+  ACKNOWLEDGED_FILE,
+  type AcknowledgedOf,
+  missingRanges,
+  sameSizes,
+} from "./acknowledged.ts";
 import type { CategoryState } from "./category_state.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ChunkAccess } from "./chunk_access.ts";
@@ -111,7 +117,15 @@ export class Acknowledging {
         await publishAgain(this.#own, this.#access, chunk, size);
       }
       await this.#publish(acknowledged, this.#covered(instance, added));
-      this.#state.acknowledge(acknowledged, instance, this.#covered(instance, added), source);
+      // Whoever said so is told as well, unless that was all there is to know: the two sets may have grown apart.
+      const all = acknowledged.of(instance)!;
+      const isAll = missingRanges(of.ranges, all.ranges).length === 0 && sameSizes(of.sizes, all.sizes);
+      this.#state.acknowledge(
+        acknowledged,
+        instance,
+        this.#covered(instance, added),
+        isAll ? source : undefined,
+      );
     } catch (error) {
       throw toChukchaError(error, `acknowledge chunks of ${instance}`);
     } finally {

@@ -109,6 +109,11 @@ export abstract class ReplicaStore {
     return this.categories.get(category)?.copies.complete(name, size, rolling, finalised, source) ?? false;
   }
 
+  /** Completes an own chunk that is being appended to: other nodes have taken this one for gone, and completed it. */
+  async retire(category: string, name: string): Promise<void> {
+    await this.known(category).own.retire((chunk) => chunk.name === name);
+  }
+
   /** Completes another node's chunk as it is here: its owner is taken for gone. */
   finaliseCopy(category: string, name: string): boolean {
     return this.categories.get(category)?.copies.settle(name, true) ?? false;
