@@ -19,6 +19,7 @@ import { CopyFiles } from "./copy_files.ts";
 import { cutExcess } from "./cut_excess.ts";
 import { OwnChunks } from "./own_chunks.ts";
 import type { RecoveredCategory } from "./recover.ts";
+import { repairOwn } from "./repair_own.ts";
 
 /** The chunks of one category. */
 export class Category {
@@ -28,6 +29,7 @@ export class Category {
   readonly acks: Acknowledging;
   readonly copies: Copies;
   readonly copyFiles: CopyFiles;
+  #repairing: Promise<void> | undefined;
 
   /** @param found what recovery found; nothing for a category that has no directory yet */
   constructor(readonly name: string, context: StorageContext, found?: RecoveredCategory) {
@@ -75,8 +77,28 @@ export class Category {
     return this.acks.inTurn(() => cutExcess(this, this.access.chunk(name), size, rolling));
   }
 
+  /** Completes a chunk by this node's own decision; `false` if there is nothing to decide, or not yet. */
+  settle(name: string, finalised: boolean): boolean {
+    const chunk = this.chunks.get(name);
+    if (!chunk || chunk.settled || chunk.damagedFrom === undefined) {
+      return this.copies.settle(name, finalised);
+    }
+    if (this.#repairing) return false;
+    this.#repairing = repairOwn(this, chunk).catch((error) => {
+      this.state.context.log.error(
+        "a damaged chunk could not be ended before its damage; it is tried again",
+        {
+          chunk: chunk.dataPath,
+          error: String(error),
+        },
+      );
+    }).finally(() => this.#repairing = undefined);
+    return false;
+  }
+
   /** Waits for what is queued, then completes the active chunk. */
   async finish(): Promise<void> {
+    await this.#repairing;
     await this.acks.ended();
     await this.copyFiles.ended();
     await this.own.finish();

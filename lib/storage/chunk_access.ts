@@ -13,6 +13,7 @@ import type { CategoryState } from "./category_state.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ChunkRange } from "./chunk_reader.ts";
 import { noteDamage } from "./damage.ts";
+import { DAMAGED_SUFFIX, setAside } from "./damaged_copy.ts";
 import { toChukchaError } from "./failure.ts";
 import { type ReadPiece, readPiece } from "./piece_reader.ts";
 import { mendIndex } from "./recover.ts";
@@ -74,6 +75,17 @@ export class ChunkAccess {
       if (chunk.sealed) this.#mend(chunk).catch((failed) => noteDamage(log, chunk, failed));
       throw this.#brokenIndex(chunk);
     }
+  }
+
+  /** Keeps what the chunk holds from `offset` on in a file beside it, damaged as it is. Rejects with `DiskError`. */
+  async setAside(chunk: Chunk, offset: number): Promise<void> {
+    const { disk, log } = this.#state.context;
+    await setAside(disk, chunk.dataPath, offset, chunk.size);
+    log.error("damaged messages could not be published again; they were set aside", {
+      chunk: chunk.dataPath,
+      from: offset,
+      file: chunk.dataPath + DAMAGED_SUFFIX,
+    });
   }
 
   /** Resolves when the chunk's index is not being replaced. */

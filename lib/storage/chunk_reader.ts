@@ -21,7 +21,7 @@ import { BLOCK_BYTES, BLOCK_CACHE_BYTES_MAX, READ_WHOLE_BYTES_MAX } from "../pro
 import type { Log } from "../protocol/log.ts";
 import { type Block, BlockCache, loadBlock } from "./block_cache.ts";
 import type { Chunk } from "./chunk.ts";
-import { noteDamage } from "./damage.ts";
+import { DamagedRangeError, noteDamage } from "./damage.ts";
 import type { DiskFile } from "./disk.ts";
 import type { ByteRange } from "./examine.ts";
 import type { IndexCache, LoadedIndex } from "./index_cache.ts";
@@ -208,9 +208,9 @@ export class ChunkReader {
     const next = damage.next < chunk.size
       ? `intact messages go on at off=${damage.next}`
       : "nothing intact follows yet";
-    return new ChukchaError(
-      "damaged",
+    return new DamagedRangeError(
       `${chunk.name}: bytes ${damage.from} to ${damage.to} fail their checksum on this node; ${next}`,
+      damage.next,
     );
   }
 

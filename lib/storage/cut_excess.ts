@@ -155,6 +155,7 @@ async function replaceIndex({ state }: Category, chunk: Chunk, prefix: Prefix): 
     finalised: true,
     sealed: true,
     settled: true,
+    damaged: chunk.damaged && (chunk.damagedFrom ?? 0) < prefix.size,
     cuts: chunk.cuts + 1,
   });
   state.noteOpen(chunk);

@@ -62,8 +62,8 @@ function prefixUpTo(found: Examined, end: number): Examined {
   return { ...found, size, index, rolling, timeMs, damaged: [] };
 }
 
-/** Copies bytes of a file into one beside it, durably, and only then under its name. */
-async function setAside(disk: Disk, path: string, from: number, to: number): Promise<void> {
+/** Copies bytes of a file into `<file>.damaged`, durably, and only then under that name. Rejects with `DiskError`. */
+export async function setAside(disk: Disk, path: string, from: number, to: number): Promise<void> {
   const target = path + DAMAGED_SUFFIX;
   const source = disk.open(path, {});
   try {

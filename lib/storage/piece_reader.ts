@@ -81,7 +81,7 @@ function groupEnd(index: LoadedIndex, chunk: Chunk, offset: number, to: number):
 }
 
 /** The record that ends the last group behind `offset` and not behind `to`. */
-function lastGroupEnd(index: LoadedIndex, offset: number, to: number): IndexRecord | undefined {
+export function lastGroupEnd(index: LoadedIndex, offset: number, to: number): IndexRecord | undefined {
   for (let n = index.firstEndingAfter(to) - 1; n >= 0; n--) {
     const record = recordOf(index, n);
     if (record.end <= offset) return undefined;

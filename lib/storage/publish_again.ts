@@ -3,7 +3,8 @@
  * with elsewhere is never dropped silently.
  *
  * Each batch is on the device before the next one is read, so that the old place may go when this is done. A crash on the
- * way has it done again from the beginning: some messages are there twice, none is lost.
+ * way has it done again from the beginning: some messages are there twice, none is lost. Messages that are damaged cannot
+ * be published; then all of it is set aside as a file, see `damaged_copy.ts`.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { ChukchaError } from "../protocol/errors.ts";
 import { EXCESS_BATCH_BYTES } from "../protocol/limits.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ChunkAccess } from "./chunk_access.ts";
+import { DamagedRangeError } from "./damage.ts";
 import type { OwnChunks } from "./own_chunks.ts";
 
 /** Appends what `chunk` holds from `offset` on; all of it if no message begins there. Rejects with `ChukchaError`. */
@@ -31,8 +33,14 @@ export async function publishAgain(
 
 async function append(own: OwnChunks, access: ChunkAccess, chunk: Chunk, offset: number): Promise<void> {
   for (let at = offset; at < chunk.size;) {
-    const bytes = await access.readWhole(chunk.name, at, EXCESS_BATCH_BYTES);
-    await own.append(bytes, true);
-    at += bytes.length;
+    try {
+      const bytes = await access.readWhole(chunk.name, at, EXCESS_BATCH_BYTES);
+      await own.append(bytes, true);
+      at += bytes.length;
+    } catch (error) {
+      if (!(error instanceof DamagedRangeError)) throw error;
+      await access.setAside(chunk, offset);
+      at = error.next;
+    }
   }
 }

@@ -216,6 +216,7 @@ function apply(log: RecoveryContext["log"], chunk: Chunk, found: Examined): void
   chunk.sealed = found.complete;
   chunk.finalised = found.finalised;
   chunk.damaged = found.damaged.length > 0;
+  if (!found.complete) chunk.damagedFrom = found.damaged[0]?.from;
   reportDamage(log, chunk, found.damaged);
 }
 

@@ -142,9 +142,12 @@ export abstract class ReplicaStore {
 
   // --- this node's own chunks ---
 
-  /** Completes an own chunk of which all that others hold was taken back; `finalised` if not all could be asked. */
+  /**
+   * Completes an own chunk of which all that others hold was taken back; `finalised` if not all could be asked. `false`
+   * if it is not, or not yet: one with a hole is ended before that in the background.
+   */
   settle(category: string, name: string, finalised: boolean): boolean {
-    return this.categories.get(category)?.copies.settle(name, finalised) ?? false;
+    return this.categories.get(category)?.settle(name, finalised) ?? false;
   }
 
   /** Says that an own chunk of this number exists elsewhere: it is not used for another one. */

@@ -8,7 +8,8 @@ import { assert, assertEquals } from "@std/assert";
 import { DAMAGED_SUFFIX } from "../../lib/storage/damaged_copy.ts";
 import { checkServed, serve } from "../support/invariants.ts";
 import type { MemoryDisk } from "../support/memory_disk.ts";
-import { carry, carryEnd, chunkOf, openNode } from "./two_nodes.ts";
+import { settle } from "../support/fake_clock.ts";
+import { carry, carryEnd, chunkOf, messages, openNode } from "./two_nodes.ts";
 import { bytes, openOn } from "./world.ts";
 
 const CHUNK = chunkOf(0);
@@ -96,4 +97,33 @@ Deno.test("recovery of a copy: what lies behind a hole is set aside, and nothing
   assertEquals(alone.store.listChunks("c"), [{ name: CHUNK, complete: false, size: SIZE, damaged: true }]);
   assert(alone.log.of("warn").some((line) => line.includes("--peers")));
   await alone.store.close();
+});
+
+Deno.test("settle: an own chunk with a hole ends before it, and what is intact behind is there again", async () => {
+  const { store, disk } = await openNode("n");
+  for (const batch of BATCHES) await store.append("c", batch, true);
+  const base = disk.kill();
+  for (const [at, lost] of [[1, "one"], [5, "three two"], [15, "\0\0 \0"]] as const) {
+    const broken = base.clone();
+    broken.plant(DATA, broken.peek(DATA).fill(7, at, at + 1));
+    const next = await openNode("n", broken);
+    assertEquals(next.store.listChunks("c").map(({ complete, damaged }) => [complete, damaged]), [[
+      false,
+      true,
+    ]]);
+    assert(!next.store.settle("c", CHUNK, false));
+    assert(!next.store.settle("c", CHUNK, false));
+    await settle();
+    assertEquals([...next.store.unsettled()], []);
+    const expected = (await messages(owner.store, "c")).filter((line) => !lost.split(" ").includes(line));
+    assertEquals(await messages(next.store, "c"), expected, `hole at ${at}`);
+    assertEquals(next.store.isAcknowledged("c", "n", 0), at === 1);
+    assert(next.store.listChunks("c").every(({ damaged }) => !damaged));
+    assert(broken.snapshot().has(DATA + DAMAGED_SUFFIX));
+    await next.store.close();
+    const again = await openNode("n", broken.kill().crash());
+    assertEquals([await messages(again.store, "c"), again.log.of("error")], [expected, []]);
+    assert(again.store.listChunks("c").every(({ complete, damaged }) => complete && !damaged));
+    await again.store.close();
+  }
 });
