@@ -311,6 +311,60 @@ Deno.test("hard case: a slow peer does not slow down writes that another one con
   );
 });
 
+Deno.test("hard case: a peer that hangs as a whole is done without, and catches up when it goes on", async () => {
+  await using cluster = await TestCluster.start();
+  const [one, , frozen] = cluster.members as [Member, Member, Member];
+  const lines = await writeMany(one, "web", "before", 5);
+  frozen.pause();
+  const startMs = performance.now();
+  for (let i = 0; i < 20; i++) {
+    lines.push(`paused ${i} ${PAD}`);
+    const answer = await one.askWrite("web", lines.at(-1)!, "min_sync_replicas=1");
+    assertEquals(answer.status, 200, answer.text);
+  }
+  const writtenMs = Math.round(performance.now() - startMs);
+  await eventually(
+    "it is noticed",
+    () => one.status(),
+    ({ peers }) => peers.some(({ instance, reachable }) => instance === "node_3" && !reachable),
+  );
+  const noticedMs = Math.round(performance.now() - startMs);
+  frozen.resume();
+  const ms = await cluster.converged();
+  await assertExactly(cluster, lines);
+  report(
+    `paused peer: 20 confirmed writes in ${writtenMs} ms, noticed after ${noticedMs} ms, caught up in ${ms} ms`,
+  );
+});
+
+Deno.test("hard case: answers that are cut or damaged on their way are taken for what they are", async () => {
+  await using cluster = await TestCluster.start({ proxied: true });
+  const [one] = cluster.members as [Member, Member, Member];
+  const lines: string[] = [];
+  const block = (name: string): string => {
+    const block = Array.from({ length: 2_000 }, (_, i) => `${name} ${i} ${PAD}`);
+    lines.push(...block);
+    return block.join("\n") + "\n";
+  };
+  for (const kind of ["cut", "corrupt"] as const) {
+    for (const at of [10, 1_000, 70_000, 150_000]) {
+      // Within the bytes of messages: they have a checksum, as the words around them have not.
+      if (kind === "corrupt" && at < 10_000) continue;
+      for (const from of [1, 2]) cluster.proxy(from, 0).set({ kind, at });
+      await one.write("web", block(`${kind} ${at}`));
+      await eventually(
+        `${kind} at ${at} was met`,
+        () => [1, 2].map((i) => cluster.proxy(i, 0).harmed),
+        (counts) => counts.every((count) => count > 0),
+      );
+      cluster.heal();
+      await cluster.converged();
+    }
+  }
+  await assertExactly(cluster, lines);
+  await cluster.sameBytes({ files: true });
+});
+
 Deno.test("hard case: a second node of one name is refused, says so, and nothing is mixed", async () => {
   await using cluster = await TestCluster.start();
   const [one] = cluster.members as [Member, Member, Member];

@@ -45,6 +45,8 @@ export class Proxy implements AsyncDisposable {
   readonly url: string;
   /** Bytes that were passed on, and connections that were taken. */
   readonly passed = { request: 0, response: 0, connections: 0 };
+  /** How many times the present fault has cut or damaged an answer. */
+  harmed = 0;
   readonly #listener: Deno.TcpListener;
   readonly #running = new Set<Promise<void>>();
   readonly #links = new Set<Link>();
@@ -74,6 +76,7 @@ export class Proxy implements AsyncDisposable {
   /** From now on, for connections that are open too. */
   set(fault: Fault): void {
     this.#fault = fault;
+    this.harmed = 0;
     for (const link of this.#links) {
       link.responseBytes = 0;
       if (fault.kind === "drop") link.close();
@@ -186,10 +189,14 @@ export class Proxy implements AsyncDisposable {
     if (way === "response" && fault.kind === "cut") {
       part = bytes.subarray(0, Math.max(0, fault.at - link.responseBytes));
       goesOn = part.length === bytes.length;
+      if (!goesOn) this.harmed++;
     }
     if (way === "response" && fault.kind === "corrupt") {
       const at = fault.at - link.responseBytes;
-      if (at >= 0 && at < part.length) part[at]! ^= 1;
+      if (at >= 0 && at < part.length) {
+        part[at]! ^= 1;
+        this.harmed++;
+      }
     }
     if (fault.kind === "delay" && (fault.way ?? way) === way) await this.#pause(fault.ms);
     if (fault.kind === "throttle") await this.#pause(part.length / fault.bytesPerSecond * 1000);

@@ -114,6 +114,7 @@ Deno.test("proxy: cut ends a connection behind a byte of the response", async ()
   assertEquals(await receive(connection, 3), "abc");
   await send(connection, "def");
   assertEquals(await receive(connection, 3), "d");
+  assertEquals(pair.proxy.harmed, 1);
 });
 
 Deno.test("proxy: corrupt flips one bit of one byte of the response", async () => {
@@ -124,6 +125,7 @@ Deno.test("proxy: corrupt flips one bit of one byte of the response", async () =
   assertEquals(await receive(connection, 3), "abc");
   await send(connection, "ddd");
   assertEquals(await receive(connection, 3), "ded");
+  assertEquals(pair.proxy.harmed, 1);
 });
 
 Deno.test("proxy: delay and throttle take their time, and end with the fault", async () => {
