@@ -68,6 +68,20 @@ Deno.test("mergeAcknowledged: of a category that nobody here knows, and of chunk
   await again.store.close();
 });
 
+Deno.test("mergeAcknowledged: it is news to its source too, if the source does not know all of it", async () => {
+  const { store } = await openNode("m");
+  const sources = () => store.changes.since(0, 9).changes.map(({ source }) => source);
+  await store.mergeAcknowledged("c", "n", of([[0, 1]]), "n");
+  assertEquals(sources(), ["n"]);
+  await store.mergeAcknowledged("c", "n", of([[5, 5]]), "o");
+  assertEquals(sources(), [undefined]);
+  await store.mergeAcknowledged("c", "n", of([[0, 7]], [[7, 1]]), "o");
+  assertEquals(sources(), ["o"]);
+  await store.mergeAcknowledged("c", "n", of([[0, 8]]), "n");
+  assertEquals(sources(), [undefined]);
+  await store.close();
+});
+
 Deno.test("mergeAcknowledged: what is held beyond an acknowledged size is published again", async () => {
   const { store } = await holder(3);
   await store.mergeAcknowledged("c", "n", of([[0, 2]], [[0, 3], [1, 99]]), "n");
