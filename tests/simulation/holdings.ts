@@ -27,11 +27,21 @@ export interface DiskLife {
   powerLosses: number;
   /** Sizes of complete chunks. */
   readonly complete: Map<string, number>;
+  /** Chunks that it knew to be acknowledged. */
+  readonly acknowledged: Set<string>;
 }
 
 /** A new, empty disk. */
 export function newDiskLife(id: string): DiskLife {
-  return { id, lost: false, holds: new Map(), held: new Map(), powerLosses: 0, complete: new Map() };
+  return {
+    id,
+    lost: false,
+    holds: new Map(),
+    held: new Map(),
+    powerLosses: 0,
+    complete: new Map(),
+    acknowledged: new Set(),
+  };
 }
 
 /** A process published this on its disk. */

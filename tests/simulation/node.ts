@@ -192,6 +192,13 @@ export class SimulatedNode {
     const { world } = this;
     if (!chunk) {
       world.trace(`${this.name} acknowledged ${category} ${acknowledged}`);
+      for (const key of [...this.diskLife.holds.keys()]) {
+        const [of, name] = key.split("/") as [string, string];
+        const { instance, number } = parseChunkName(name)!;
+        if (of !== category || !store.isAcknowledged(category, instance, number)) continue;
+        this.diskLife.acknowledged.add(key);
+        this.diskLife.holds.delete(key);
+      }
       return;
     }
     world.trace(`${this.name} ${chunk.name} ${chunk.size} ${chunk.complete} ${source ?? ""}`);
@@ -208,7 +215,16 @@ export class SimulatedNode {
 
   #note(category: string, chunk: Chunk): void {
     const key = `${category}/${chunk.name}`;
+    if (this.diskLife.acknowledged.has(key)) {
+      throw new Violation(
+        "NoResurrection",
+        `${this.name} holds ${key} again, which was acknowledged on this disk`,
+      );
+    }
     holdsNow(this.diskLife, key, chunk.size, chunk.synced);
+    if (chunk.complete && !chunk.finalised && chunk.instance === this.name) {
+      this.world.completed(this, key, chunk.size);
+    }
     if (chunk.finalised) this.world.sawFinalised();
     const before = this.diskLife.complete.get(key);
     // A process that was killed before it had sealed the chunk has to find out again; what it finds out is the same.
@@ -248,8 +264,11 @@ export class SimulatedNode {
     return {
       instance: to,
       url: `http://${to}`,
-      changes: (request, cancel) =>
-        call("changes", async () => copied(await answerer().changes(request, cancel)), cancel),
+      changes: (request, cancel) => {
+        // What it says that it has synced, it has, as far as this is true: nothing else tells of syncs.
+        for (const { category, chunk } of request.held) this.world.refresh(category, chunk);
+        return call("changes", async () => copied(await answerer().changes(request, cancel)), cancel);
+      },
       fetch: (from, wanted, bytesMax) =>
         call("fetch", async () => copied(await answerer().fetch(from, wanted, bytesMax))),
       knows: (from, category, chunk) => call("knows", () => answerer().knows(from, category, chunk)),

@@ -1,11 +1,18 @@
 /**
- * Bugs that are planted where the node meets its seams, to see that a simulation finds them. Never part of a node.
+ * Bugs that are planted where a node meets its seams, to see that a simulation finds them. Never part of a node.
+ *
+ * Each is what a mistake in the program would amount to, put between the program and its disk, its peers or its store,
+ * so that the program itself stays as it ships.
  *
  * @module
  */
 import type { BuiltNode } from "../../lib/node.ts";
-import type { Peer } from "../../lib/replication/peer.ts";
-import type { Disk } from "../../lib/storage/disk.ts";
+import type { ChangesAnswer, ChangesRequest, Held, Peer, Piece } from "../../lib/replication/peer.ts";
+import type { Category } from "../../lib/storage/category.ts";
+import type { CopyPiece } from "../../lib/storage/copies.ts";
+import { crc32 } from "../../lib/storage/crc32.ts";
+import type { Disk, DiskFile } from "../../lib/storage/disk.ts";
+import type { Store } from "../../lib/storage/store.ts";
 
 /** One bug: what it puts between the node and its seams, or does to the node once it is built. */
 export interface Plant {
@@ -17,3 +24,293 @@ export interface Plant {
 
 /** The node as it ships. */
 export const NO_PLANT: Plant = { name: "none" };
+
+/** A disk whose files are changed on their way out. */
+function wrapDisk(
+  disk: Disk,
+  file: (file: DiskFile, path: string) => Partial<DiskFile>,
+  over: Partial<Disk> = {},
+): Disk {
+  return {
+    open: (path, mode) => {
+      const opened = disk.open(path, mode);
+      return { ...opened, ...file(opened, path) };
+    },
+    sizeOf: (path) => disk.sizeOf(path),
+    list: (path) => disk.list(path),
+    makeDirectory: (path) => disk.makeDirectory(path),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+    lock: (path) => disk.lock(path),
+    space: () => disk.space(),
+    ...over,
+  };
+}
+
+/** A peer whose polls are changed on their way there or back. */
+function wrapPolls(
+  peer: Peer,
+  request: (request: ChangesRequest) => ChangesRequest,
+  answer: (answer: ChangesAnswer) => ChangesAnswer = (same) => same,
+): Peer {
+  return {
+    ...peer,
+    changes: async (asked, cancel) => answer(await peer.changes(request(asked), cancel)),
+  };
+}
+
+const mapHeld = (map: (held: Held) => Held[]) => (request: ChangesRequest): ChangesRequest => ({
+  ...request,
+  held: request.held.flatMap(map),
+});
+
+/** A method of this one object does something else. */
+function replace<T extends object, K extends keyof T>(
+  object: T,
+  name: K,
+  make: (before: T[K]) => T[K],
+): void {
+  const before = object[name];
+  Object.defineProperty(object, name, {
+    value: make((typeof before === "function" ? before.bind(object) : before) as T[K]),
+  });
+}
+
+/** All categories of a store, those that are still to be made too. */
+function eachCategory(store: Store, visit: (category: Category) => void): void {
+  const { categories } = store as unknown as { categories: Map<string, Category> };
+  categories.forEach(visit);
+  replace(categories, "set", (set) => (name, category) => {
+    visit(category);
+    return set(name, category);
+  });
+}
+
+/** What a piece would have to say to be believed. */
+function believable(store: Store, piece: CopyPiece & { readonly category: string }): typeof piece {
+  const chunk = store.chunk(piece.category, piece.chunk);
+  return { ...piece, rolling: crc32(piece.bytes, chunk?.rolling ?? 0) };
+}
+
+function flipped(piece: Piece): Piece {
+  const bytes = piece.bytes.slice();
+  // Not the last one, which ends the message.
+  if (bytes.length > 1) bytes[0] = (bytes[0] ?? 0) === 120 ? 121 : 120;
+  return { ...piece, bytes };
+}
+
+/** Every bug that simulations are tried with. */
+export const PLANTS: readonly Plant[] = [
+  {
+    name: "answers a write before the sync has ended",
+    disk: (disk) => wrapDisk(disk, () => ({ sync: () => Promise.resolve() })),
+  },
+  {
+    name: "forgets to sync directories",
+    disk: (disk) => wrapDisk(disk, () => ({}), { syncDirectory: () => Promise.resolve() }),
+  },
+  {
+    name: "takes a failed sync for a good one",
+    disk: (disk) => wrapDisk(disk, (file) => ({ sync: () => file.sync().catch(() => {}) })),
+  },
+  {
+    name: "renames a file into place without syncing it",
+    disk: (disk) =>
+      wrapDisk(
+        disk,
+        (file, path) =>
+          path.endsWith(".tmp") ? { sync: () => Promise.resolve() } : { sync: () => file.sync() },
+      ),
+  },
+  {
+    name: "leaves torn tails where they are",
+    disk: (disk) => wrapDisk(disk, () => ({ truncate: () => {} })),
+  },
+  {
+    name: "takes short writes for whole ones",
+    disk: (disk) =>
+      wrapDisk(disk, (file) => ({
+        write: (bytes, offset) => {
+          file.write(bytes, offset);
+          return bytes.length;
+        },
+      })),
+  },
+  {
+    name: "answers a write before any replica has it",
+    built: ({ cluster }) => cluster && replace(cluster, "confirm", () => () => Promise.resolve()),
+  },
+  {
+    name: "waits for one replica fewer than asked for",
+    built: ({ cluster }) =>
+      cluster &&
+      replace(cluster, "confirm", (confirm) => (category, result, demand) =>
+        demand.replicas > 1
+          ? confirm(category, result, { ...demand, replicas: demand.replicas - 1 })
+          : confirm(category, result, demand)),
+  },
+  {
+    name: "counts what a replica has not synced as synced",
+    peer: (peer) => wrapPolls(peer, mapHeld((held) => [{ ...held, synced: held.size }])),
+  },
+  {
+    name: "reports what it was told of as held",
+    peer: (peer) => {
+      const listed = new Map<string, number>();
+      return wrapPolls(
+        peer,
+        (request) => ({
+          ...request,
+          held: [
+            ...request.held,
+            ...Array.from(listed, ([key, size]) => {
+              const [category, chunk] = key.split("/") as [string, string];
+              const { instance, incarnation } = request.from;
+              return { instance, incarnation, category, chunk, size, synced: size };
+            }),
+          ],
+        }),
+        (answer) => {
+          for (const { category, chunk, size } of answer.copies) listed.set(`${category}/${chunk}`, size);
+          return answer;
+        },
+      );
+    },
+  },
+  {
+    name: "reports its own copy for another node too",
+    peer: (peer) => {
+      const names = ["n0", "n1", "n2", "n3"];
+      return wrapPolls(
+        peer,
+        mapHeld((held) =>
+          names.filter((name) => name !== peer.instance).map((instance) => ({
+            ...held,
+            instance,
+            incarnation: instance === held.instance ? held.incarnation : "unknown",
+          }))
+        ),
+      );
+    },
+  },
+  {
+    name: "completes its chunks before it has asked its peers",
+    built: ({ store }) => {
+      for (const { category, chunk } of [...store.unsettled()]) store.settle(category, chunk.name, false);
+    },
+  },
+  {
+    name: "drops what a chunk holds beyond its complete size",
+    built: ({ store }) => {
+      let writing = false;
+      replace(store, "append", (append) => (category, bytes, sync) => {
+        writing = true;
+        try {
+          return append(category, bytes, sync);
+        } finally {
+          writing = false;
+        }
+      });
+      eachCategory(store, ({ own }) => {
+        replace(
+          own,
+          "append",
+          (append) => (bytes, sync) =>
+            writing ? append(bytes, sync) : Promise.resolve({ chunk: "", offset: 0, size: bytes.length }),
+        );
+      });
+    },
+  },
+  {
+    name: "forgets over a restart what is acknowledged",
+    disk: (disk) => {
+      const hidden = new Set(
+        disk.list("").filter(({ isDirectory }) => isDirectory).map(({ name }) => `${name}/acknowledged.json`),
+      );
+      for (const path of hidden) if (disk.sizeOf(path) !== undefined) disk.remove(path);
+      return disk;
+    },
+  },
+  {
+    name: "does not pass on what it acknowledges",
+    peer: (peer) => wrapPolls(peer, (same) => same, (answer) => ({ ...answer, acknowledged: [] })),
+  },
+  {
+    name: "takes what a peer does not list for acknowledged",
+    peer: (peer) =>
+      wrapPolls(peer, (same) => same, (answer) => ({
+        ...answer,
+        acknowledged: [
+          ...answer.acknowledged,
+          ...answer.copies.flatMap(({ category, chunk }) => {
+            const [instance, number] = chunk.split("-chunk") as [string, string];
+            const last = Number(number) - 3;
+            return last < 0 ? [] : [{ category, instance, ranges: [[0, last] as const], sizes: new Map() }];
+          }),
+        ],
+      })),
+  },
+  {
+    name: "uses chunk numbers again that its lost disk had used",
+    built: ({ store }) => {
+      replace(store, "join", (join) => () => join(0));
+      replace(store, "noteUsed", () => () => {});
+    },
+  },
+  {
+    name: "appends whatever a peer sends, unchecked",
+    peer: (peer) => {
+      let count = 0;
+      return {
+        ...peer,
+        fetch: async (...args) => {
+          const answer = await peer.fetch(...args);
+          return {
+            ...answer,
+            pieces: answer.pieces.map((piece) => ++count % 10 === 0 ? flipped(piece) : piece),
+          };
+        },
+      };
+    },
+    built: ({ store }) =>
+      replace(store, "appendCopy", (append) => (piece, source) => append(believable(store, piece), source)),
+  },
+  {
+    name: "appends what comes wherever its copy ends",
+    built: ({ store }) =>
+      replace(store, "appendCopy", (append) => (piece, source) => {
+        const size = store.chunk(piece.category, piece.chunk)?.size ?? 0;
+        return append(believable(store, { ...piece, offset: size }), source);
+      }),
+  },
+  {
+    name: "takes an answer for read before it has read it",
+    peer: (peer) => {
+      let count = 0;
+      return wrapPolls(
+        peer,
+        (same) => same,
+        (answer) => ++count % 20 === 0 ? { ...answer, copies: [], pieces: [] } : answer,
+      );
+    },
+  },
+  {
+    name: "never asks a peer again that has failed once",
+    peer: (peer) => {
+      let failed = false;
+      return {
+        ...peer,
+        changes: async (...args) => {
+          if (failed) return await new Promise<never>(() => {});
+          try {
+            return await peer.changes(...args);
+          } catch (error) {
+            failed = true;
+            throw error;
+          }
+        },
+      };
+    },
+  },
+];

@@ -115,7 +115,7 @@ export class World {
     this.attempt(() => {
       const key = `${category}/${chunk}`;
       const end = offset + size;
-      this.#refresh(category, chunk);
+      this.refresh(category, chunk);
       const own = store.chunk(category, chunk);
       if (own && own.size < end) {
         throw new Violation("ServedWithinPublished", `${node.name} answered before ${key} held it`);
@@ -136,7 +136,7 @@ export class World {
   }
 
   /** What the running processes hold of a chunk at this moment. */
-  #refresh(category: string, name: string): void {
+  refresh(category: string, name: string): void {
     for (const { built, diskLife, disk } of this.nodes) {
       if (!built || disk.dead) continue;
       const chunk = built.store.chunk(category, name);
@@ -144,10 +144,22 @@ export class World {
     }
   }
 
+  /** An owner has completed a chunk, for certain: then no other disk that can be asked holds more of it. */
+  completed(owner: SimulatedNode, key: string, size: number): void {
+    for (const { diskLife, built, name } of this.nodes) {
+      const held = diskLife.holds.get(key);
+      if (name === owner.name || !built || !held || held.size <= size) continue;
+      throw new Violation(
+        "CompleteImmutable",
+        `${owner.name} completed ${key} with ${size} bytes, ${name} holds ${held.size}`,
+      );
+    }
+  }
+
   /** Binds a batch to the disks that hold it now. */
   bind(batch: Batch, category: string, { chunk, offset, size }: WriteResult): void {
     const key = `${category}/${chunk}`;
-    this.#refresh(category, chunk);
+    this.refresh(category, chunk);
     for (const { diskLife } of this.nodes) {
       const held = diskLife.holds.get(key);
       if (held && held.size >= offset + size) batch.bind(diskLife, held.synced >= offset + size);
