@@ -54,7 +54,7 @@ function fetchedLater(peers: number, synced: boolean): string {
 
 function replicated(replicas: number, synced: boolean): string {
   const any = replicas === 1 ? "any one machine" : `any ${replicas} machines`;
-  const holders = `all ${replicas + 1} that hold it`;
+  const holders = replicas === 1 ? "both machines that hold it" : `all ${replicas + 1} machines that hold it`;
   return synced
     ? `the loss of ${any} for good, and a power loss of the whole cluster, but not the loss of ${holders}`
     : `the loss of ${any} for good, but not a power loss of ${holders} at the same time (--sync-each-write does)`;

@@ -37,15 +37,15 @@ Deno.test("describePromise says what is survived and what is not, for every comb
       false,
       1,
       2,
-      "the loss of any one machine for good, but not a power loss of all 2 that hold it at the same time " +
+      "the loss of any one machine for good, but not a power loss of both machines that hold it at the same time " +
       "(--sync-each-write does).",
     ],
     [
       true,
       2,
       4,
-      "the loss of any 2 machines for good, and a power loss of the whole cluster, but not the loss of all 3 that " +
-      "hold it.",
+      "the loss of any 2 machines for good, and a power loss of the whole cluster, but not the loss of all 3 " +
+      "machines that hold it.",
     ],
   ];
   for (const [syncEachWrite, minSyncReplicas, count, sentence] of wanted) {

@@ -55,7 +55,7 @@ td { text-align: right; font-family: ui-monospace, SFMono-Regular, Menlo, "DejaV
 .peers thead th { font-size: 0.875rem; padding-top: 0; white-space: nowrap; }
 .peers tbody tr > * { border-top: 1px solid var(--line); }
 .peers strong { display: block; color: var(--text); }
-.peers tr > :nth-child(n + 3) { text-align: right; font-variant-numeric: tabular-nums; }
+.peers tr > :nth-child(n + 3) { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .peers tr > :last-child { padding-right: 0; }
 .peers td .note { margin-top: 0.25rem; }
 .peers + .note { margin-top: 0.75rem; }
@@ -66,7 +66,7 @@ code { font-family: ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", mon
   .peers thead { display: none; }
   .peers tbody tr { display: block; border-top: 1px solid var(--line); padding: 0.5rem 0; }
   .peers tbody tr:first-child { border-top: 0; }
-  .peers tbody tr > * { display: block; border: 0; padding: 0.125rem 0; text-align: left; }
+  .peers tbody tr > :nth-child(n) { display: block; border: 0; padding: 0.125rem 0; text-align: left; }
   .peers td[data-name]::before { content: attr(data-name) ": "; color: var(--quiet); }
 }
 @media (max-width: 30rem) { .checks li { grid-template-columns: 1fr; gap: 0.25rem; } .checks .badge { justify-self: start; } }
