@@ -18,6 +18,8 @@ import { percentile, Writers } from "../support/writers.ts";
 
 const SECONDS = Number(Deno.env.get("CLUSTER_SECONDS") ?? 8);
 const KILL_EVERY_MS = 1_000;
+/** So that two minutes of it can still be checked, message by message. */
+const REST_MS = 2;
 const CATEGORIES = ["alpha", "beta", "gamma"];
 /** Small chunks, so that many kills meet a rotation. */
 const FLAGS = ["--max-chunk-size", "64KiB"];
@@ -33,6 +35,7 @@ for (const replicas of [1, 2]) {
       members: cluster.members,
       categories: CATEGORIES,
       params: `min_sync_replicas=${replicas}&sync_each_write=0`,
+      restMs: REST_MS,
       seed,
     });
     const stop = new AbortController();

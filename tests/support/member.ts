@@ -145,7 +145,11 @@ export class Member extends NodeUnderTest {
 
   /** Sends one signal to this process, and to nothing else. */
   signal(signal: Deno.Signal): void {
-    Deno.kill(this.pid, signal);
+    try {
+      Deno.kill(this.pid, signal);
+    } catch (cause) {
+      throw new Error(`${this.instance} has ended by itself:\n${this.output.slice(-4000)}`, { cause });
+    }
   }
 
   /** Removes its data directory: the disk is gone. It must not run. */

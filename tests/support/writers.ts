@@ -25,6 +25,8 @@ export interface WritersOptions {
   readonly categories: readonly string[];
   /** Of each write, as in `min_sync_replicas=1`. */
   readonly params?: string;
+  /** Each client rests so long behind each answer. @default 0 */
+  readonly restMs?: number;
   readonly seed: number;
 }
 
@@ -48,7 +50,7 @@ export class Writers {
 
   /** Writes one batch after the other to a node that changes when it fails. */
   async #write(id: number, stop: AbortSignal): Promise<void> {
-    const { members, categories, seed } = this.#options;
+    const { members, categories, seed, restMs = 0 } = this.#options;
     const random = new SeededRandom(seed + id);
     const category = categories[id % categories.length]!;
     let node = id;
@@ -64,6 +66,7 @@ export class Writers {
         if (fate !== "gone") this.book.answered(id, numbers, fate);
         if (fate === "ok") {
           this.okMs.push(performance.now() - startMs);
+          if (restMs > 0) await pause(restMs);
           break;
         }
         node++;
