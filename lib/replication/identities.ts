@@ -3,8 +3,8 @@
  *
  * A name is one node. A request or an answer is believed if it comes from the node known by that name, or if that node
  * is no longer live. Of two incarnations (two data directories) the one that is live stays; of two runs of one
- * incarnation the newer, since a restart is that, and a directory that was copied while its node went on is found out
- * when the older run shows up again. Refusing is all that is done: nothing of the refused is merged, nothing of it lost.
+ * incarnation the one that was heard of later, since a restart is that, and a directory that was copied while its node
+ * went on is found out when the other run shows up again. Refusing is all that is done: nothing of the refused is merged, nothing of it lost.
  *
  * Nothing here survives the process: after a restart, whoever is heard first is believed.
  *
@@ -109,7 +109,9 @@ export class Identities {
     const { instance, incarnation, run } = id;
     const sameDisk = known.id.incarnation === incarnation;
     const live = known.pending > 0 || now - known.seenMs < NODE_LIVE_MS;
-    if (sameDisk ? known.retired.includes(run) : live) throw this.#inUse(known.id, id);
+    // A message that was long on its way may come from a run that is dead by now: as long as nothing else is heard, it
+    // is believed, and the run that lives is believed again once that one is silent.
+    if (live && (!sameDisk || known.retired.includes(run))) throw this.#inUse(known.id, id);
     if (!sameDisk) {
       this.#log.warn("a peer came back with another data directory", {
         instance,

@@ -158,7 +158,10 @@ export class Acknowledging {
       if (!(error instanceof DiskError) || error.kind !== "full") throw error;
       // On a full disk only the chunks themselves can make room. Their readers have said that they are done with them;
       // if the second attempt fails, they are merely missing, and their indexes keep their numbers from being used again.
-      for (const chunk of chunks) directory.remove(chunk, [chunk.dataPath]);
+      for (const chunk of chunks) {
+        directory.remove(chunk, [chunk.dataPath]);
+        this.#state.forget(chunk);
+      }
       await publish();
     }
   }

@@ -94,12 +94,17 @@ export class CategoryState {
     });
   }
 
-  #remove(chunk: Chunk): void {
+  /** The chunk's data is gone, and it with it; in a cluster it may come back from other nodes. */
+  forget(chunk: Chunk): void {
     this.chunks.delete(chunk.name);
     this.context.prepared.delete(chunk.dataPath);
     this.context.incomplete.delete(chunk);
     this.context.unsettled.delete(chunk);
     this.context.changes.remove(chunk.change);
+  }
+
+  #remove(chunk: Chunk): void {
+    this.forget(chunk);
     this.directory.remove(chunk);
   }
 

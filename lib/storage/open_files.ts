@@ -7,11 +7,13 @@
  *
  * @module
  */
-import type { Disk, DiskFile } from "./disk.ts";
+import { type Disk, DiskError, type DiskFile } from "./disk.ts";
 
 interface Entry {
   readonly path: string;
   readonly file: DiskFile;
+  /** The file system took no writes when it was opened. */
+  readonly readOnly: boolean;
   users: number;
   /** Gone from the directory: closed as soon as nobody uses it. */
   forgotten: boolean;
@@ -40,7 +42,10 @@ export class OpenFiles {
   /** Opens, or finds open, the existing file at `path`, for reading and writing. Throws `DiskError`. */
   take(path: string): OpenFile {
     const known = this.#entries.get(path);
-    if (known) {
+    if (known?.readOnly && this.#isWritable(path)) {
+      // Opened again, or nothing could be written to it for as long as it stays open.
+      this.forget(path);
+    } else if (known) {
       known.users++;
       this.#entries.delete(path);
       this.#entries.set(path, known);
@@ -53,7 +58,10 @@ export class OpenFiles {
   /** Makes the file at `path`, which must not exist. Throws `DiskError`. */
   create(path: string): OpenFile {
     this.#makeRoom();
-    return this.#add(path, this.#disk.open(path, { write: true, createNew: true }));
+    return this.#add(path, {
+      file: this.#disk.open(path, { write: true, createNew: true }),
+      readOnly: false,
+    });
   }
 
   /** Gives back what `take` or `create` returned. */
@@ -80,18 +88,28 @@ export class OpenFiles {
     for (const path of [...this.#entries.keys()]) this.forget(path);
   }
 
-  #open(path: string): DiskFile {
+  #open(path: string): { file: DiskFile; readOnly: boolean } {
     try {
-      return this.#disk.open(path, { write: true });
+      return { file: this.#disk.open(path, { write: true }), readOnly: false };
     } catch (error) {
       // On a read-only file system, reads must go on.
-      if ((error as { kind?: unknown }).kind !== "read_only") throw error;
-      return this.#disk.open(path, {});
+      if (!(error instanceof DiskError) || error.kind !== "read_only") throw error;
+      return { file: this.#disk.open(path, {}), readOnly: true };
     }
   }
 
-  #add(path: string, file: DiskFile): OpenFile {
-    const entry: Entry = { path, file, users: 1, forgotten: false };
+  #isWritable(path: string): boolean {
+    try {
+      this.#disk.open(path, { write: true }).close();
+      return true;
+    } catch (error) {
+      if (error instanceof DiskError) return false;
+      throw error;
+    }
+  }
+
+  #add(path: string, { file, readOnly }: { file: DiskFile; readOnly: boolean }): OpenFile {
+    const entry: Entry = { path, file, readOnly, users: 1, forgotten: false };
     this.#entries.set(path, entry);
     return entry;
   }

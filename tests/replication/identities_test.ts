@@ -35,6 +35,15 @@ Deno.test("Identities: a restart is believed at once, and what ran before is not
   assertEquals(replaced, ["b"]);
 });
 
+Deno.test("Identities: a message of a dead run that comes late does not lock the living one out", () => {
+  const { identities, refused, clock } = setUp();
+  identities.observe(id("X", "2"));
+  identities.observe(id("X", "1"));
+  refused("X", "2");
+  clock.advance(NODE_LIVE_MS);
+  identities.observe(id("X", "2"));
+});
+
 Deno.test("Identities: another disk under a live name is refused, under a silent one it is believed", () => {
   const { identities, refused, clock, replaced } = setUp();
   identities.observe(id("X", "1"));
@@ -43,6 +52,8 @@ Deno.test("Identities: another disk under a live name is refused, under a silent
   identities.observe(id("Y", "9"));
   assertEquals(replaced, ["b"]);
   assertEquals(identities.incarnationOf("b"), "Y");
+  refused("X", "1");
+  clock.advance(NODE_LIVE_MS - 1);
   refused("X", "1");
 });
 

@@ -47,6 +47,8 @@ export class Book {
   readonly byMessage = new Map<string, Batch>();
   /** Messages that a reader has said, or wanted to say, that it is done with. */
   readonly released = new Set<string>();
+  /** Chunks that a reader wanted to acknowledge, by `<category>/<chunk>`. */
+  readonly asked = new Set<string>();
   #count = 0;
 
   /** A new batch, of messages that no other batch has. */

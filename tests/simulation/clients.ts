@@ -147,6 +147,7 @@ export class Clients {
       offset += bytes.length;
     }
     const other = nodes[at]!;
+    book.asked.add(`${category}/${chunk.name}`);
     await this.#ask(
       life,
       other,

@@ -178,7 +178,8 @@ export class SimulatedNode {
       (key) => {
         const [category, name] = split(key);
         const { instance, number } = parseChunkName(name)!;
-        return store.isAcknowledged(category, instance, number);
+        // On a full disk, what its reader was done with made room for saying so.
+        return store.isAcknowledged(category, instance, number) || world.book.asked.has(key);
       },
     );
     for (const { category, chunk } of store.incompleteCopies()) {
@@ -192,6 +193,7 @@ export class SimulatedNode {
     const { world } = this;
     if (!chunk) {
       world.trace(`${this.name} acknowledged ${category} ${acknowledged}`);
+      if (store.acknowledgedOf(category, acknowledged!)?.sizes.size) world.sawFinalised();
       for (const key of [...this.diskLife.holds.keys()]) {
         const [of, name] = key.split("/") as [string, string];
         const { instance, number } = parseChunkName(name)!;
@@ -238,6 +240,8 @@ export class SimulatedNode {
       );
     }
     if (chunk.complete) this.diskLife.complete.set(key, chunk.size);
+    // What was only this node's own conclusion may be another one the next time.
+    else if (chunk.instance !== this.name) this.diskLife.complete.delete(key);
   }
 
   /** Syncs take time. */

@@ -115,3 +115,22 @@ Deno.test("Store: open files are bounded however many categories there are", asy
   assertEquals(again.store.listCategories().length, 200);
   await again.store.close();
 });
+
+Deno.test("OpenFiles: what was opened while the file system took no writes is opened again once it does", () => {
+  const disk = new MemoryDisk();
+  disk.plant("a", new TextEncoder().encode("a"));
+  const files = new OpenFiles(disk, 2);
+  disk.faults.readOnly = true;
+  const early = files.take("a");
+  assertEquals(early.file.size(), 1);
+  assertThrows(() => early.file.write(new Uint8Array(1), 0), DiskError);
+  files.give(early);
+  assertEquals(files.take("a"), early);
+  disk.faults.readOnly = false;
+  const late = files.take("a");
+  assertEquals(late.file.write(new Uint8Array(1), 0), 1);
+  files.give(early);
+  files.give(late);
+  files.close();
+  assertEquals(disk.openFiles, 0);
+});
