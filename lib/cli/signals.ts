@@ -16,16 +16,29 @@ export interface Signals {
 /** Windows knows only the first of them. */
 const ENDING: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 
-/** Takes the signals over; the second one exits at once. */
-export function onSignals(): Signals {
+/**
+ * Ctrl-C goes to all programs of a terminal, and some of them, as `deno task`, hand it on to those that they started:
+ * what comes again within this time is the same one.
+ */
+const ECHO_MS = 300;
+
+/** Takes the signals over; `again` is what the second one does. */
+export function onSignals(again: () => void = () => Deno.exit(EXIT.interrupted)): Signals {
   const controller = new AbortController();
-  const listener = () => {
-    if (controller.signal.aborted) Deno.exit(EXIT.interrupted);
-    controller.abort(new Interrupted("interrupted"));
-  };
-  for (const name of ENDING) Deno.addSignalListener(name, listener);
+  let firstMs = 0;
+  const listeners = ENDING.map((name) => {
+    const listener = () => {
+      const nowMs = performance.now();
+      if (!controller.signal.aborted) {
+        firstMs = nowMs;
+        controller.abort(new Interrupted("interrupted"));
+      } else if (name !== "SIGINT" || nowMs - firstMs > ECHO_MS) again();
+    };
+    Deno.addSignalListener(name, listener);
+    return { name, listener };
+  });
   return {
     signal: controller.signal,
-    release: () => ENDING.forEach((name) => Deno.removeSignalListener(name, listener)),
+    release: () => listeners.forEach(({ name, listener }) => Deno.removeSignalListener(name, listener)),
   };
 }

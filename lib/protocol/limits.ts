@@ -175,8 +175,8 @@ export const RELAY_DELAY_MS = 500;
 export const RETRY_MS_MIN = 100;
 /** Longest pause. */
 export const RETRY_MS_MAX = 2_000;
-/** What a peer could not read is asked for again after this time. */
-export const UNREADABLE_RETRY_MS = 10_000;
+/** What could not be fetched or used is tried again after this time. */
+export const RESTING_MS = 10_000;
 /** The same trouble with a peer is logged at most this often. */
 export const TROUBLE_LOG_INTERVAL_MS = 60_000;
 /** A node that was heard this recently is live: another one of its name is refused. */

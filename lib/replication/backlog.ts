@@ -16,8 +16,8 @@ export interface Entry {
   remote: CopyState;
   /** Bytes that are missing here. */
   lackBytes: number;
-  /** Could not be read at the peer: left alone until the peer says something new of it. */
-  unreadable: boolean;
+  /** Nothing can be done about it now: left alone until the peer says something new of it, or for a while. */
+  resting: boolean;
 }
 
 /** The chunks of one owner in one category. */
@@ -95,10 +95,10 @@ export class Backlog {
     return this.#lanes.get(laneKey(category, owner));
   }
 
-  /** What could not be read is tried again. */
-  retryUnreadable(): void {
+  /** What was left alone is tried again. */
+  wakeAll(): void {
     for (const lane of this.#lanes.values()) {
-      for (const entry of lane.inOrder()) entry.unreadable = false;
+      for (const entry of lane.inOrder()) entry.resting = false;
     }
   }
 
@@ -110,10 +110,10 @@ export class Backlog {
     const known = lane.get(number);
     if (known) {
       this.bytes += lackBytes - known.lackBytes;
-      Object.assign(known, { remote, lackBytes, unreadable: false });
+      Object.assign(known, { remote, lackBytes, resting: false });
       return;
     }
-    lane.add({ number, remote, lackBytes, unreadable: false });
+    lane.add({ number, remote, lackBytes, resting: false });
     this.bytes += lackBytes;
     this.chunks++;
   }

@@ -218,7 +218,7 @@ export class Cluster {
     if (owner === from || !source || !source.reachable) return true;
     if (!source.listed) return false;
     const entry = source.backlog.get(category, owner, number);
-    return !entry || entry.unreadable || entry.remote.size <= localSize;
+    return !entry || entry.resting || entry.remote.size <= localSize;
   }
 
   /** A follower's round has ended. */

@@ -117,14 +117,11 @@ export class Downloads {
     switch (this.#stepOf(entry)) {
       case "complete":
         if (localCopy(store, category, chunk).active) return this.#retire(entry);
-        store.completeCopy(
-          category,
-          chunk,
-          remote.size,
-          remote.rolling,
-          remote.finalised,
-          this.#peer.instance,
-        );
+        if (!this.#complete(remote)) {
+          // Poisoned, or damaged: what becomes of it is not up to a peer.
+          entry.resting = true;
+          return undefined;
+        }
         this.#rules.changed(category, chunk);
         // It may be asked to be synced, too.
         if (this.#stepOf(entry) === "sync") return this.#sync(entry);
@@ -137,6 +134,10 @@ export class Downloads {
     }
     this.#rules.settled(remote);
     return undefined;
+  }
+
+  #complete({ category, chunk, size, rolling, finalised }: CopyState): boolean {
+    return this.#context.store.completeCopy(category, chunk, size, rolling, finalised, this.#peer.instance);
   }
 
   /** Others have taken this node for gone: what it appends from now on goes into another chunk. */
@@ -173,8 +174,8 @@ export class Downloads {
 
   /** Two copies that cannot both be right: loud, once for each thing that the peer says. */
   #conflict(entry: Entry, why: string): void {
-    if (entry.unreadable) return;
-    entry.unreadable = true;
+    if (entry.resting) return;
+    entry.resting = true;
     const { category, chunk, size } = entry.remote;
     this.#context.log.error("a peer's copy is not a continuation of this node's; both are kept as they are", {
       peer: this.#peer.instance,
@@ -188,7 +189,7 @@ export class Downloads {
   /** What is to be done in a lane, in order, up to what may not be taken from this peer. */
   *#next(lane: Lane): Generator<Entry> {
     for (const entry of lane.inOrder()) {
-      if (entry.unreadable) continue;
+      if (entry.resting) continue;
       const { category } = lane;
       const local = localCopy(this.#context.store, category, entry.remote.chunk);
       if (entry.lackBytes > 0 && !this.#rules.mayTake(category, lane.owner, entry.number, local.size)) return;
@@ -284,7 +285,7 @@ export class Downloads {
     for (const { chunk } of unreadable) {
       const entry = lane.get(parseChunkName(chunk)?.number ?? -1);
       if (!entry) continue;
-      entry.unreadable = true;
+      entry.resting = true;
       this.#context.log.warn(
         "a peer cannot read a chunk that it holds; it is taken from elsewhere, or later",
         {

@@ -68,7 +68,7 @@ export class Finalising {
   #isFetched(category: string, owner: string, number: number): boolean {
     for (const { backlog, reachable } of this.#followers.values()) {
       const entry = backlog.get(category, owner, number);
-      if (reachable && entry && entry.lackBytes > 0 && !entry.unreadable) return true;
+      if (reachable && entry && entry.lackBytes > 0 && !entry.resting) return true;
     }
     return false;
   }

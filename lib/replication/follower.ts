@@ -21,11 +21,11 @@ import {
   LISTING_MS_MAX,
   POLL_WAIT_MS,
   REPLICATION_HELD_MAX,
+  RESTING_MS,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
   SLOW_ANSWER_MS_MAX,
   TROUBLE_LOG_INTERVAL_MS,
-  UNREADABLE_RETRY_MS,
 } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
 import { Backlog } from "./backlog.ts";
@@ -74,6 +74,8 @@ export class Follower {
   /** This round's poll was answered. */
   #answered = false;
   #retriedMs = -Infinity;
+  /** What was lost here when everything was listed last. */
+  #losses = 0;
   #loggedMs = -Infinity;
   #closed = false;
   /** Ends a wait, or leaves a poll unanswered. */
@@ -156,9 +158,9 @@ export class Follower {
     await this.#downloads.run(CATCH_UP_ROUND_BYTES);
     this.#succeeded();
     const now = this.#context.clock.monotonic();
-    if (now - this.#retriedMs >= UNREADABLE_RETRY_MS) {
+    if (now - this.#retriedMs >= RESTING_MS) {
       this.#retriedMs = now;
-      this.backlog.retryUnreadable();
+      this.backlog.wakeAll();
     }
   }
 
@@ -171,6 +173,10 @@ export class Follower {
     const busy = this.#downloads.canGoOn() || this.#unreported.size > reported.length || !this.reachable;
     const cancel = new AbortController();
     const waitMs = busy ? 0 : POLL_WAIT_MS;
+    if (this.#losses !== this.#context.store.losses) {
+      this.#losses = this.#context.store.losses;
+      this.#cursor = "";
+    }
     this.#askedMs = clock.monotonic();
     this.#unansweredMs ??= this.#askedMs;
     const answerMs = this.#answerMs();

@@ -160,7 +160,7 @@ export class Acknowledging {
       // if the second attempt fails, they are merely missing, and their indexes keep their numbers from being used again.
       for (const chunk of chunks) {
         directory.remove(chunk, [chunk.dataPath]);
-        this.#state.forget(chunk);
+        this.#state.lose(chunk);
       }
       await publish();
     }

@@ -95,7 +95,12 @@ export class CategoryState {
   }
 
   /** The chunk's data is gone, and it with it; in a cluster it may come back from other nodes. */
-  forget(chunk: Chunk): void {
+  lose(chunk: Chunk): void {
+    this.#forget(chunk);
+    this.context.losses.count++;
+  }
+
+  #forget(chunk: Chunk): void {
     this.chunks.delete(chunk.name);
     this.context.prepared.delete(chunk.dataPath);
     this.context.incomplete.delete(chunk);
@@ -104,7 +109,7 @@ export class CategoryState {
   }
 
   #remove(chunk: Chunk): void {
-    this.forget(chunk);
+    this.#forget(chunk);
     this.directory.remove(chunk);
   }
 

@@ -61,6 +61,8 @@ export interface StorageContext {
   readonly rootSync: SharedSync;
   readonly changes: ChangeLog;
   readonly membership: Membership;
+  /** How often a chunk's data was given up that other nodes may still hold. */
+  readonly losses: { count: number };
   /** Other nodes' chunks that are not complete here. */
   readonly incomplete: Set<Chunk>;
   /** This node's own chunks of which others may hold more. */

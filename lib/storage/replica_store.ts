@@ -65,6 +65,11 @@ export abstract class ReplicaStore {
     return this.known(category).access.piece(name, offset, bytesMax);
   }
 
+  /** Grows when something was lost that other nodes may still hold: then their listings have to be seen again. */
+  get losses(): number {
+    return this.context.losses.count;
+  }
+
   /** Other nodes' chunks that are not complete here. */
   *incompleteCopies(): Iterable<ChunkOf> {
     for (const chunk of this.context.incomplete) yield { category: chunk.category, chunk };

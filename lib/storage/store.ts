@@ -92,6 +92,7 @@ export class Store extends ReplicaStore {
         rootSync: new SharedSync(() => disk.syncDirectory("")),
         changes: new ChangeLog(),
         membership: { first },
+        losses: { count: 0 },
         incomplete: new Set(),
         unsettled: new Set(),
         held: new Set(),

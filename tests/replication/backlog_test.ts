@@ -59,10 +59,10 @@ Deno.test("Backlog: the sums are those of its entries, and an empty one holds no
 Deno.test("Backlog: what is said anew of a chunk makes it worth another try", () => {
   const backlog = new Backlog();
   backlog.set("a", 1, copy(1), 10);
-  backlog.get("web", "a", 1)!.unreadable = true;
+  backlog.get("web", "a", 1)!.resting = true;
   backlog.set("a", 1, copy(1, 12), 12);
-  assertEquals(backlog.get("web", "a", 1)!.unreadable, false);
-  backlog.get("web", "a", 1)!.unreadable = true;
-  backlog.retryUnreadable();
-  assertEquals(backlog.get("web", "a", 1)!.unreadable, false);
+  assertEquals(backlog.get("web", "a", 1)!.resting, false);
+  backlog.get("web", "a", 1)!.resting = true;
+  backlog.wakeAll();
+  assertEquals(backlog.get("web", "a", 1)!.resting, false);
 });
