@@ -160,8 +160,9 @@ export class Downloads {
       this.#rules.changed(category, chunk);
       this.#rules.settled(entry.remote);
     } catch (error) {
-      if (!(error instanceof CopyMismatchError)) throw error;
-      this.#conflict(entry, error.message);
+      if (error instanceof CopyMismatchError) this.#conflict(entry, error.message);
+      else if (error instanceof ChukchaError && error.code === "damaged") entry.resting = true;
+      else throw error;
     }
   }
 

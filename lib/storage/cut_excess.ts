@@ -76,6 +76,9 @@ export async function cutExcess(
 function prefixOf({ state }: Category, chunk: Chunk, size: number, rolling: number): Prefix {
   const mismatch = (why: string) => new CopyMismatchError(`${chunk.name}: ${why}; both copies are kept`);
   if (size >= chunk.size || size <= 0) throw mismatch(`it has ${chunk.size} bytes, not more than ${size}`);
+  if ((chunk.damagedFrom ?? size) < size) {
+    throw new ChukchaError("damaged", `${chunk.name}: its first ${size} bytes are damaged on this node`);
+  }
   const { indexes, files } = state.context;
   const index = indexes.get(chunk);
   const number = index.firstEndingAfter(size - 1);
