@@ -86,7 +86,10 @@ export class Network {
       const again = (): void => {
         if (arrived && target()) answer().catch(() => {});
       };
-      if (this.#rolls(there.twice)) this.#timeline.schedule(this.#delay(there) * 5, again, target());
+      // Clients' requests do not come again by themselves.
+      if (from.name.startsWith("n") && this.#rolls(there.twice)) {
+        this.#timeline.schedule(this.#delay(there) * 5, again, target());
+      }
     });
   }
 
