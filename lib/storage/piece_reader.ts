@@ -91,7 +91,7 @@ export function lastGroupEnd(index: LoadedIndex, offset: number, to: number): In
 }
 
 function recordOf(index: LoadedIndex, number: number): IndexRecord {
-  const record = decodeRecord(index.bytes, number * RECORD_BYTES);
+  const record = number < 0 ? undefined : decodeRecord(index.bytes, number * RECORD_BYTES);
   if (!record) throw new BrokenIndexError();
   return record;
 }

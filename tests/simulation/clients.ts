@@ -50,8 +50,7 @@ export class Clients {
       else if (step.kind === "read") await this.#read(life, step);
       else await this.#acknowledge(life, step);
     } catch (error) {
-      if (error instanceof Violation) this.#world.fail(error);
-      else if (!isTrouble(error)) throw error;
+      if (!isTrouble(error)) this.#world.fail(error);
     }
   }
 

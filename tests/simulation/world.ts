@@ -80,9 +80,11 @@ export class World {
 
   /** Keeps the first violation. */
   fail(error: unknown): void {
-    if (!(error instanceof Violation)) throw error;
-    this.trace(`violation ${error.message}`);
-    this.violation ??= error;
+    const violation = error instanceof Violation
+      ? error
+      : new Violation("Live", `a defect: ${error instanceof Error ? error.stack : String(error)}`);
+    this.trace(`violation ${violation.message}`);
+    this.violation ??= violation;
   }
 
   sawFinalised(): void {
