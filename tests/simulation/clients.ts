@@ -11,7 +11,6 @@ import { type Batch, messagesOf } from "./book.ts";
 import type { Step } from "./history.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Life } from "./timeline.ts";
-import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** How much longer than what it asked for a client waits. */
