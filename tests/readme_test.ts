@@ -1,7 +1,6 @@
 /**
  * The README's commands, run as they stand there: a node is started, everything else is one shell script against it,
- * and each `text` block behind a `sh` block is what that printed. Only the port is another one, the node has a name
- * and a directory of its own, and `npx --yes deno@…` is the Deno that runs this test.
+ * and each `text` block behind a `sh` block is what that printed. Only ports and directories are others, and `npx --yes deno@…` is the Deno that runs this test.
  *
  * @module
  */
@@ -46,15 +45,22 @@ testWith(
       CHUKCHA_DATA_DIR: `${directory}/data`,
       NO_COLOR: "1",
     };
+    const decade = freeDecade();
     {
       await using node = await startListening("bash", {
         args: ["-c", `exec ${start!.commands}`],
         cwd: ROOT,
         env,
       });
-      const script = others.map(({ commands }) => commands.replaceAll("http://127.0.0.1:8080", node.url));
+      const script = others.map(({ commands }) =>
+        commands.replaceAll("http://127.0.0.1:8080", node.url)
+          .replaceAll("127.0.0.1:900", `127.0.0.1:${decade}`)
+          .replaceAll("./chukcha-cluster", `${directory}/cluster`)
+      );
+      // What a block started and none has stopped must not outlive a block that fails.
+      const opening = "set -eu -o pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n";
       const command = new Deno.Command("timeout", {
-        args: [String(SECONDS_MAX), "bash", "-c", `set -eu -o pipefail\n${script.join(`echo '${MARK}'\n`)}`],
+        args: [String(SECONDS_MAX), "bash", "-c", `${opening}${script.join(`echo '${MARK}'\n`)}`],
         cwd: ROOT,
         env: { PATH: env.PATH, NO_COLOR: "1", CHUKCHA_SERVER: node.url },
       });
@@ -85,6 +91,25 @@ Deno.test("README: every link into the checkout leads somewhere", () => {
     }
   }
 });
+
+/** What stands for the 900 of 9001, 9002 and 9003, so that these are free. */
+function freeDecade(): number {
+  for (let tries = 0; tries < 1000; tries++) {
+    const decade = 1024 + Math.floor(Math.random() * 2000);
+    if ([1, 2, 3].every((i) => isFree(10 * decade + i))) return decade;
+  }
+  throw new Error("no three ports are free");
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
 
 function blocksOf(markdown: string): Block[] {
   const fenced = /^```sh\n([\s\S]*?)^```$(?:\n+```text\n([\s\S]*?)^```$)?/gm;
