@@ -18,6 +18,7 @@ const CHUNKS = Number(Deno.env.get("CLUSTER_CHUNKS") ?? 3_000);
 const CPU_PERCENT_MAX = 2;
 /** More than two waits of a poll. */
 const IDLE_MS = 6_500;
+const ROUNDS_MAX = 4;
 const WRITERS = 8;
 /** Ticks of `/proc/<pid>/stat` a second, on every Linux. */
 const TICKS_PER_SECOND = 100;
@@ -38,8 +39,16 @@ interface Idle {
   readonly connections: number;
 }
 
-/** What happens while nobody asks for anything. */
+/** Measures until it is as quiet as it should be, or has had the time to be: what was begun is finished first. */
 async function measure(cluster: TestCluster): Promise<Idle> {
+  for (let round = 1;; round++) {
+    const idle = await measureOnce(cluster);
+    if (round === ROUNDS_MAX || Math.max(...idle.cpuPercent) < CPU_PERCENT_MAX) return idle;
+  }
+}
+
+/** What happens while nobody asks for anything. */
+async function measureOnce(cluster: TestCluster): Promise<Idle> {
   const before = cluster.members.map(cpuMs);
   const traffic = cluster.traffic();
   const startMs = performance.now();
