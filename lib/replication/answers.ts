@@ -82,7 +82,7 @@ export class Answers implements Answerer {
   /** Answers with what is new, as soon as there is anything; at the latest when the wait is over, or at `close`. */
   async changes(request: ChangesRequest, gone?: AbortSignal): Promise<ChangesAnswer> {
     this.#admit(request.from);
-    const { clock, identities, store } = this.#context;
+    const { clock, identities } = this.#context;
     const { from } = request;
     const cursor = this.#parse(request.cursor);
     request.held.forEach((held) => this.#takeHeld(from, held));

@@ -4,7 +4,7 @@
  * Round after round, as `docs/replication.md` draws it. A round does a bounded amount of work, so that a long catch-up
  * neither keeps what was taken from being reported nor other categories waiting. This is the one place that catches
  * what goes wrong with a peer: the round is given up, everything that was not reported stays to be reported, and after
- * a pause that grows from {@linkcode RETRY_MS_MIN} to {@linkcode RETRY_MS_MAX} the next round starts from the last
+ * a pause (see `trouble.ts`) the next round starts from the last
  * cursor. Positions are never remembered apart from the copies themselves.
  *
  * What a crash leaves: copies as far as they were appended. The next start begins with an empty cursor.
@@ -20,12 +20,9 @@ import {
   CATCH_UP_ROUND_BYTES,
   LISTING_MS_MAX,
   POLL_WAIT_MS,
-  REPLICATION_HELD_MAX,
   RESTING_MS,
-  RETRY_MS_MAX,
   RETRY_MS_MIN,
   SLOW_ANSWER_MS_MAX,
-  TROUBLE_LOG_INTERVAL_MS,
 } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
 import { Backlog } from "./backlog.ts";
@@ -34,6 +31,8 @@ import { Downloads } from "./downloads.ts";
 import type { ChangesAnswer, CopyState, Held, Peer, Piece } from "./peer.ts";
 import { localCopy } from "./local_copy.ts";
 import { plan } from "./plan.ts";
+import { Reports } from "./reports.ts";
+import { Trouble } from "./trouble.ts";
 import { within } from "./within.ts";
 
 /** What a follower asks of those beside it. */
@@ -57,8 +56,8 @@ export class Follower {
   readonly #others: Others;
   readonly backlog = new Backlog();
   readonly #downloads: Downloads;
-  /** What came to be held since the last answered poll: own copies by name, and what others said. */
-  readonly #unreported = new Map<string, { category: string; chunk: string } | Held>();
+  /** What came to be held since the last answered poll. */
+  readonly #reports: Reports;
   #cursor = "";
   #run = "";
   /** The last poll was answered. */
@@ -67,16 +66,14 @@ export class Follower {
   sinceMs: number;
   /** Everything that the peer holds was seen once, in this run of the peer. */
   listed = false;
-  lastError: string | undefined;
   /** The peer has refused this node, and why. */
   refused: ChukchaError | undefined;
-  #failures = 0;
+  readonly #trouble: Trouble;
   /** This round's poll was answered. */
   #answered = false;
   #retriedMs = -Infinity;
   /** What was lost here when everything was listed last. */
   #losses = 0;
-  #loggedMs = -Infinity;
   #closed = false;
   /** Ends a wait, or leaves a poll unanswered. */
   #kick: () => void = () => {};
@@ -92,12 +89,19 @@ export class Follower {
     this.#context = context;
     this.#others = others;
     this.sinceMs = context.clock.monotonic();
+    this.#reports = new Reports(context);
+    this.#trouble = new Trouble(context, peer);
     this.#downloads = new Downloads(context, peer, this.backlog, {
       mayTake: (category, owner, number, localSize) =>
         others.mayTake(peer.instance, category, owner, number, localSize),
       changed: (category, chunk) => others.changed(category, chunk),
       settled: (entry) => this.#consider(entry),
     });
+  }
+
+  /** What went wrong last, as long as it does. */
+  get lastError(): string | undefined {
+    return this.#trouble.lastError;
   }
 
   /** Begins. */
@@ -115,12 +119,12 @@ export class Follower {
 
   /** This node's copy of a chunk has changed: the peer is to be told with the next poll. */
   report(category: string, chunk: string): void {
-    this.#unreported.set(`${category}/${chunk}`, { category, chunk });
+    this.#reports.add(category, chunk);
   }
 
   /** Passes on what another node said that it holds, and does not wait with it. */
   speakFor(held: Held): void {
-    this.#unreported.set(`${held.instance}/${held.category}/${held.chunk}`, held);
+    this.#reports.pass(held);
     this.kick();
   }
 
@@ -144,7 +148,7 @@ export class Follower {
         if (!this.#closed) this.#failed(error, !this.#answered || this.#downloads.peerFailed);
       }
       this.#others.ended();
-      if (this.#failures > 0 && !this.#closed) await this.#pause();
+      if (this.#trouble.failures > 0 && !this.#closed) await this.#pause();
     }
   }
 
@@ -156,7 +160,7 @@ export class Follower {
     this.#become(true);
     await this.#take(answer);
     await this.#downloads.run(CATCH_UP_ROUND_BYTES);
-    this.#succeeded();
+    this.#trouble.end();
     const now = this.#context.clock.monotonic();
     if (now - this.#retriedMs >= RESTING_MS) {
       this.#retriedMs = now;
@@ -168,9 +172,8 @@ export class Follower {
   async #poll(): Promise<ChangesAnswer | undefined> {
     const { own, identities, clock } = this.#context;
     const kicked = new Promise<undefined>((resolve) => this.#kick = () => resolve(undefined));
-    const reported = [...this.#unreported].slice(0, REPLICATION_HELD_MAX);
-    const held = reported.flatMap(([, what]) => this.#heldOf(what));
-    const busy = this.#downloads.canGoOn() || this.#unreported.size > reported.length || !this.reachable;
+    const reports = this.#reports.load();
+    const busy = this.#downloads.canGoOn() || reports.more || !this.reachable;
     const cancel = new AbortController();
     const waitMs = busy ? 0 : POLL_WAIT_MS;
     if (this.#losses !== this.#context.store.losses) {
@@ -185,7 +188,7 @@ export class Follower {
     const polled = this.peer.changes({
       from: own,
       cursor: this.#cursor,
-      held,
+      held: reports.held,
       relay: this.#others.unreachable().filter((owner) => owner !== this.peer.instance),
       behindBytes: this.backlog.bytes,
       waitMs,
@@ -212,7 +215,7 @@ export class Follower {
       );
     }
     identities.observe(answer.node);
-    for (const [key, what] of reported) if (this.#unreported.get(key) === what) this.#unreported.delete(key);
+    reports.told();
     return answer;
   }
 
@@ -220,15 +223,8 @@ export class Follower {
   #answerMs(): number {
     return Math.min(
       SLOW_ANSWER_MS_MAX,
-      (this.listed ? ANSWER_MS_MAX : LISTING_MS_MAX) * 2 ** Math.min(this.#failures, 8),
+      (this.listed ? ANSWER_MS_MAX : LISTING_MS_MAX) * 2 ** Math.min(this.#trouble.failures, 8),
     );
-  }
-
-  #heldOf(what: { category: string; chunk: string } | Held): Held[] {
-    if ("instance" in what) return [what];
-    const { own: { instance, incarnation }, store } = this.#context;
-    const chunk = store.chunk(what.category, what.chunk);
-    return chunk ? [{ ...what, instance, incarnation, size: chunk.size, synced: chunk.synced }] : [];
   }
 
   /** Takes over what the answer says: what is acknowledged first, so that nothing of it is fetched. */
@@ -285,30 +281,10 @@ export class Follower {
     if (lacking.length > 0) await this.#downloads.append(lacking);
   }
 
-  #succeeded(): void {
-    this.#failures = 0;
-    if (this.lastError !== undefined) {
-      this.#context.log.info("following a peer works again", { peer: this.peer.instance });
-    }
-    this.lastError = undefined;
-  }
-
   /** @param ofPeer the peer is what failed, and not this node's disk */
   #failed(error: unknown, ofPeer: boolean): void {
-    const { log, clock } = this.#context;
-    const message = error instanceof Error ? error.message : String(error);
-    this.#failures++;
     this.#unansweredMs = undefined;
-    const now = clock.monotonic();
-    if (this.lastError === undefined || now - this.#loggedMs >= TROUBLE_LOG_INTERVAL_MS) {
-      this.#loggedMs = now;
-      log.warn("following a peer failed; it is tried again until it works", {
-        peer: this.peer.instance,
-        url: this.peer.url,
-        error: isDefect(error) ? error.stack : message,
-      });
-    }
-    this.lastError = message;
+    this.#trouble.note(error);
     if (ofPeer) this.#become(false);
   }
 
@@ -320,19 +296,12 @@ export class Follower {
 
   /** Waits before the next attempt; less if the peer shows that it is there. */
   async #pause(): Promise<void> {
-    const { clock, random } = this.#context;
-    const capped = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(this.#failures - 1, 16));
     await new Promise<void>((resolve) => {
-      const cancel = clock.after(capped * (0.5 + random.number() / 2), resolve);
+      const cancel = this.#context.clock.after(this.#trouble.pauseMs(), resolve);
       this.#kick = () => {
         cancel();
         resolve();
       };
     });
   }
-}
-
-/** Errors that only a mistake in the program explains. */
-function isDefect(error: unknown): error is Error {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
 }
