@@ -57,8 +57,8 @@ testWith(
           .replaceAll("127.0.0.1:900", `127.0.0.1:${decade}`)
           .replaceAll("./chukcha-cluster", `${directory}/cluster`)
       );
-      // What a block started and none has stopped must not outlive a block that fails.
-      const opening = "set -eu -o pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n";
+      // Jobs as a person's shell has them; what a block started must not outlive one that fails.
+      const opening = "set -eum -o pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n";
       const command = new Deno.Command("timeout", {
         args: [String(SECONDS_MAX), "bash", "-c", `${opening}${script.join(`echo '${MARK}'\n`)}`],
         cwd: ROOT,
