@@ -348,7 +348,7 @@ export class ChukchaClient {
    * import { assertEquals } from "@std/assert";
    * import { ChukchaClient } from "./mod.ts";
    *
-   * const answer = { instance: "node", healthy: true, checks: [] };
+   * const answer = { instance: "node", healthy: true, checks: [], peers: [] };
    * const client = new ChukchaClient({ fetch: () => Promise.resolve(Response.json(answer)) });
    * assertEquals((await client.status()).healthy, true);
    * ```
