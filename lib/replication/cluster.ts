@@ -228,6 +228,7 @@ export class Cluster {
       this.#reachable = now;
       // What was left to an owner may have to be taken from others now, and they are to be told for whom.
       this.#followers.forEach((follower) => follower.kick());
+      this.#polled.forEach((look) => look());
     }
     this.#check();
   }
