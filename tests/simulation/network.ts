@@ -65,6 +65,8 @@ export class Network {
     cancel?: AbortSignal,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
+      // A process that has just died sends nothing any more.
+      if (!from.alive) return;
       const there = this.link(from.name, to);
       let arrived = false;
       const fail = (message: string): void =>
