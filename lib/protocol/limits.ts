@@ -145,7 +145,9 @@ export const TAIL_OPEN_CHUNKS_MAX = 64;
 export const POLL_WAIT_MS = 3_000;
 /** How long a peer may take to answer, besides what it was asked to wait. */
 export const ANSWER_MS_MAX = 2_000;
-/** The same for an answer that begins at the beginning, which may be long. */
+/** A peer that answers sooner than this that there is nothing new is asked again after this time. */
+export const EMPTY_ANSWER_MS_MIN = 20;
+/** How long an answer may take that begins at the beginning, which may be long. */
 export const LISTING_MS_MAX = 10_000;
 /** What both grow to after failures, should the line be slow. */
 export const SLOW_ANSWER_MS_MAX = 40_000;

@@ -203,6 +203,16 @@ export class Cluster {
     for (const follower of this.#followers.values()) if (follower !== owner) follower.report(category, chunk);
   }
 
+  /** What an owner that cannot be reached any more was to be told: others can tell it. */
+  #reportElsewhere(owner: string): void {
+    const silent = this.#followers.get(owner)!;
+    for (const { category, chunk } of silent.untold()) {
+      for (const follower of this.#followers.values()) {
+        if (follower !== silent) follower.report(category, chunk);
+      }
+    }
+  }
+
   #unreachable(): string[] {
     return [...this.#followers.values()].filter(({ reachable }) => !reachable).map(({ peer }) =>
       peer.instance
@@ -223,8 +233,11 @@ export class Cluster {
 
   /** A follower's round has ended. */
   #ended(): void {
-    const now = this.#unreachable().join();
+    const unreachable = this.#unreachable();
+    const now = unreachable.join();
     if (now !== this.#reachable) {
+      const before = this.#reachable.split(",");
+      unreachable.filter((owner) => !before.includes(owner)).forEach((owner) => this.#reportElsewhere(owner));
       this.#reachable = now;
       // What was left to an owner may have to be taken from others now, and they are to be told for whom.
       this.#followers.forEach((follower) => follower.kick());

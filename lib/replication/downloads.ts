@@ -93,7 +93,10 @@ export class Downloads {
         this.#appendPiece(piece, entry);
         // Before anything of the next chunk: readers find a chunk complete when they come to its end.
         const sync = this.#settle(entry);
-        if (sync) syncs.push(sync);
+        if (!sync) continue;
+        // It may fail while something else is waited for; it is awaited below.
+        sync.catch(() => {});
+        syncs.push(sync);
       }
       await Promise.all(syncs);
     }
@@ -214,12 +217,7 @@ export class Downloads {
       const more = bytes > 0 && fetched < bytesMax;
       wanted = more ? this.#wanted(lane, behind) : [];
       pending = this.#request(wanted);
-      try {
-        await this.append(answer.pieces);
-      } catch (error) {
-        pending?.catch(() => {});
-        throw error;
-      }
+      await this.append(answer.pieces);
       if (bytes === 0 && answer.unreadable.length === 0) this.#leaveAlone(lane, asked);
     }
     return fetched;
@@ -256,7 +254,11 @@ export class Downloads {
   }
 
   #request(wanted: readonly Wanted[]): Promise<FetchAnswer> | undefined {
-    return wanted.length === 0 ? undefined : this.#ask(wanted);
+    if (wanted.length === 0) return undefined;
+    const answer = this.#ask(wanted);
+    // It may fail while something else is waited for; whoever awaits it is told then.
+    answer.catch(() => {});
+    return answer;
   }
 
   async #ask(wanted: readonly Wanted[]): Promise<FetchAnswer> {

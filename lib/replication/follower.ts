@@ -18,6 +18,7 @@ import { ChukchaError } from "../protocol/errors.ts";
 import {
   ANSWER_MS_MAX,
   CATCH_UP_ROUND_BYTES,
+  EMPTY_ANSWER_MS_MIN,
   LISTING_MS_MAX,
   POLL_WAIT_MS,
   RESTING_MS,
@@ -77,6 +78,8 @@ export class Follower {
   #closed = false;
   /** Ends a wait, or leaves a poll unanswered. */
   #kick: () => void = () => {};
+  /** The last poll asked to wait for news. */
+  #waits = false;
   /** When the last poll was sent, and the first one that was not answered yet. */
   #askedMs = -Infinity;
   #unansweredMs: number | undefined;
@@ -122,6 +125,11 @@ export class Follower {
     this.#reports.add(category, chunk);
   }
 
+  /** Copies of this node that the peer was not told of yet. */
+  untold(): { category: string; chunk: string }[] {
+    return this.#reports.own();
+  }
+
   /** Passes on what another node said that it holds, and does not wait with it. */
   speakFor(held: Held): void {
     this.#reports.pass(held);
@@ -161,6 +169,7 @@ export class Follower {
     await this.#take(answer);
     await this.#downloads.run(CATCH_UP_ROUND_BYTES);
     this.#trouble.end();
+    await this.#breathe(answer);
     const now = this.#context.clock.monotonic();
     if (now - this.#retriedMs >= RESTING_MS) {
       this.#retriedMs = now;
@@ -175,13 +184,15 @@ export class Follower {
     const reports = this.#reports.load();
     const busy = this.#downloads.canGoOn() || reports.more || !this.reachable;
     const cancel = new AbortController();
-    const waitMs = busy ? 0 : POLL_WAIT_MS;
     if (this.#losses !== this.#context.store.losses) {
       this.#losses = this.#context.store.losses;
       this.#cursor = "";
     }
     this.#askedMs = clock.monotonic();
     this.#unansweredMs ??= this.#askedMs;
+    // Polls that were kicked away count: an answer is to come while there is patience left.
+    const waitMs = busy ? 0 : Math.max(0, Math.round(this.#unansweredMs + POLL_WAIT_MS - this.#askedMs));
+    this.#waits = waitMs > 0;
     const answerMs = this.#answerMs();
     // However often it was kicked meanwhile: the peer had this long to answer anything.
     const patienceMs = this.#unansweredMs + POLL_WAIT_MS + answerMs - this.#askedMs;
@@ -288,6 +299,14 @@ export class Follower {
     if (ofPeer) this.#become(false);
   }
 
+  /** A peer that answers at once that there is nothing new is not asked again at once. */
+  async #breathe({ copies, acknowledged, more }: ChangesAnswer): Promise<void> {
+    const { clock } = this.#context;
+    const isEmpty = copies.length === 0 && acknowledged.length === 0 && !more;
+    if (!isEmpty || !this.#waits || clock.monotonic() - this.#askedMs >= EMPTY_ANSWER_MS_MIN) return;
+    await this.#rest(EMPTY_ANSWER_MS_MIN);
+  }
+
   #become(reachable: boolean): void {
     if (this.reachable === reachable) return;
     this.reachable = reachable;
@@ -295,9 +314,13 @@ export class Follower {
   }
 
   /** Waits before the next attempt; less if the peer shows that it is there. */
-  async #pause(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#context.clock.after(this.#trouble.pauseMs(), resolve);
+  #pause(): Promise<void> {
+    return this.#rest(this.#trouble.pauseMs());
+  }
+
+  #rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#context.clock.after(ms, resolve);
       this.#kick = () => {
         cancel();
         resolve();

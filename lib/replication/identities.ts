@@ -11,8 +11,8 @@
  * @module
  */
 import { ChukchaError, quote } from "../protocol/errors.ts";
-import { NODE_LIVE_MS } from "../protocol/limits.ts";
-import type { Log } from "../protocol/log.ts";
+import { NODE_LIVE_MS, TROUBLE_LOG_INTERVAL_MS } from "../protocol/limits.ts";
+import type { Log, LogFields } from "../protocol/log.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { NodeId } from "./peer.ts";
 
@@ -38,6 +38,7 @@ export class Identities {
   /** When each name was last heard of, by others too. */
   readonly #heardMs = new Map<string, number>();
   readonly #startMs: number;
+  #loggedMs = -Infinity;
   readonly #replaced: (instance: string) => void;
 
   /** @param replaced called when another process is behind a name than before */
@@ -125,7 +126,7 @@ export class Identities {
   }
 
   #inUse(known: NodeId, { instance, incarnation }: NodeId): ChukchaError {
-    this.#log.error("two live nodes have one name; the second is refused, nothing of it is taken", {
+    this.#loud("two live nodes have one name; the second is refused, nothing of it is taken", {
       instance,
       known: known.incarnation,
       refused: incarnation,
@@ -147,10 +148,18 @@ export class Identities {
         `peers: an address under another name leads back to this node, ${quote(instance)}; check --peers`,
       );
     }
-    this.#log.error("another node has this node's name; nothing of it is taken", { instance, incarnation });
+    this.#loud("another node has this node's name; nothing of it is taken", { instance, incarnation });
     return new ChukchaError(
       "name_in_use",
       `instance: the node asked is called ${quote(instance)} too; give one of them another --instance`,
     );
+  }
+
+  /** An error that comes again with every request is logged once in a while. */
+  #loud(message: string, fields: LogFields): void {
+    const now = this.#clock.monotonic();
+    if (now - this.#loggedMs < TROUBLE_LOG_INTERVAL_MS) return;
+    this.#loggedMs = now;
+    this.#log.error(message, fields);
   }
 }

@@ -43,6 +43,11 @@ export class Reports {
     this.#entries.set(`${held.instance}/${held.category}/${held.chunk}`, held);
   }
 
+  /** Own copies among it. */
+  own(): { category: string; chunk: string }[] {
+    return [...this.#entries.values()].filter((entry) => !("instance" in entry));
+  }
+
   /** For the next poll. */
   load(): Load {
     const entries = [...this.#entries].slice(0, REPLICATION_HELD_MAX);

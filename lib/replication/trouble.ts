@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { ChukchaError } from "../protocol/errors.ts";
 import { RETRY_MS_MAX, RETRY_MS_MIN, TROUBLE_LOG_INTERVAL_MS } from "../protocol/limits.ts";
 import type { ClusterContext } from "./context.ts";
 import type { Peer } from "./peer.ts";
@@ -42,11 +43,17 @@ export class Trouble {
     const now = clock.monotonic();
     if (this.lastError === undefined || now - this.#loggedMs >= TROUBLE_LOG_INTERVAL_MS) {
       this.#loggedMs = now;
-      log.warn("following a peer failed; it is tried again until it works", {
+      const fields = {
         peer: this.#peer.instance,
         url: this.#peer.url,
         error: isDefect(error) ? error.stack : message,
-      });
+      };
+      if (error instanceof ChukchaError && error.code === "name_in_use") {
+        log.error(
+          "a peer refuses this node for its name; as long as it does, no writes are taken here",
+          fields,
+        );
+      } else log.warn("following a peer failed; it is tried again until it works", fields);
     }
     this.lastError = message;
   }
