@@ -123,6 +123,7 @@ export class Downloads {
         if (!this.#complete(remote)) {
           // Poisoned, or damaged: what becomes of it is not up to a peer.
           entry.resting = true;
+          this.#backlog.lacks(entry, 0);
           return undefined;
         }
         this.#rules.changed(category, chunk);
