@@ -165,9 +165,8 @@ export class SimulatedNode {
       for (const { name } of store.listChunks(category)) {
         const chunk = store.chunk(category, name)!;
         // A group that was written, and not yet published when the process died, is there after all.
-        if (chunk.instance === this.name && !chunk.damaged) {
-          world.registry.recovered(category, chunk, store, life);
-        } else if (!chunk.damaged) world.registry.check(category, chunk, this.name);
+        if (chunk.instance === this.name) world.registry.recovered(category, chunk, store, life);
+        else if (!chunk.damaged) world.registry.check(category, chunk, this.name);
         this.#note(category, chunk);
       }
     }

@@ -55,8 +55,9 @@ export class Registry {
     const key = `${category}/${chunk.name}`;
     let known = this.#known.get(key);
     if (!known) this.#known.set(key, known = { life, content: new Uint8Array(), ends: new Map([[0, 0]]) });
-    if (chunk.size <= known.content.length) return this.check(category, chunk, life.name);
-    this.#extend(known, key, category, chunk, store);
+    if (chunk.size > known.content.length) return this.#extend(known, key, category, chunk, store);
+    // With a hole in it, its checksum is that of what it was.
+    if (!chunk.damaged) this.check(category, chunk, life.name);
   }
 
   #extend(known: Known, key: string, category: string, chunk: Chunk, store: Store): void {
