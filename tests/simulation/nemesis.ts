@@ -35,7 +35,7 @@ export class Nemesis {
     network.heal();
     for (const node of nodes) {
       this.#mend(node);
-      if (node.life) node.life.pausedUntilMs = 0;
+      if (node.life) this.#world.timeline.resume(node.life);
       // What a failed sync has poisoned stays so until a start looks at it.
       if (node.mustRestart && node.life) node.end("kill");
       if (!node.life) this.#world.startLater(node, 0);

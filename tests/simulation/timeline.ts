@@ -36,6 +36,8 @@ export class Timeline {
   /** Events since time went on. */
   #atOnce = 0;
   readonly #heap: Planned[] = [];
+  /** What paused processes have not done. */
+  readonly #postponed = new Map<Life, Planned[]>();
   /** Called after each event, when everything that follows from it has happened. */
   after: () => void = () => {};
 
@@ -63,7 +65,7 @@ export class Timeline {
       }
       if (next.run === undefined || next.life?.alive === false) continue;
       if (next.life && next.life.pausedUntilMs > next.atMs) {
-        this.#push(Object.assign(next, { atMs: next.life.pausedUntilMs, order: this.#order++ }));
+        this.#postpone(next, next.life);
         continue;
       }
       if (next.atMs > this.nowMs) this.#atOnce = 0;
@@ -77,6 +79,24 @@ export class Timeline {
       this.after();
     }
     return true;
+  }
+
+  /** A process goes on: what it would have done meanwhile it does now, in the same order. */
+  resume(life: Life): void {
+    life.pausedUntilMs = 0;
+    const postponed = this.#postponed.get(life) ?? [];
+    this.#postponed.delete(life);
+    for (const one of postponed) this.#push(Object.assign(one, { atMs: this.nowMs, order: this.#order++ }));
+  }
+
+  #postpone(planned: Planned, life: Life): void {
+    const postponed = this.#postponed.get(life);
+    if (postponed) {
+      postponed.push(planned);
+      return;
+    }
+    this.#postponed.set(life, [planned]);
+    this.schedule(life.pausedUntilMs - this.nowMs, () => this.resume(life));
   }
 
   #push(planned: Planned): void {
