@@ -72,6 +72,7 @@ class FileNode {
   durable = new Uint8Array();
   /** Blocks that the kernel takes for written although they are not: a sync of them failed. */
   readonly #lost = new Set<number>();
+  readonly syncs = new SyncOrder();
 
   /** A sync failed: the kernel marks what was dirty as clean, and will never write it again. */
   loseDirty(): void {
@@ -122,7 +123,24 @@ class FileNode {
   }
 }
 
+/** Syncs of one thing that end in another order than they began: a later one is never taken back. */
+class SyncOrder {
+  #begun = 0;
+  #ended = 0;
+
+  /** Begins a sync; returns what ends it: `false` if one that began later has ended already. */
+  begin(): () => boolean {
+    const order = ++this.#begun;
+    return () => {
+      if (order < this.#ended) return false;
+      this.#ended = order;
+      return true;
+    };
+  }
+}
+
 class DirectoryNode {
+  readonly syncs = new SyncOrder();
   entries = new Map<string, Node>();
   /** What the device holds. */
   durable = new Map<string, Node>();
@@ -330,9 +348,10 @@ export class MemoryDisk implements Disk {
       throw new DiskError(node ? "failed" : "not_found", "sync directory", path);
     }
     const entries = new Map(node.entries);
+    const ends = node.syncs.begin();
     await this.syncGate;
     this.#alive("sync directory", path);
-    node.durable = entries;
+    if (ends()) node.durable = entries;
   }
 
   lock(path: string): { release(): void } | undefined {
@@ -412,9 +431,10 @@ export class MemoryDisk implements Disk {
           throw error;
         }
         const content = node.synced();
+        const ends = node.syncs.begin();
         await this.syncGate;
         use("sync");
-        node.durable = content;
+        if (ends()) node.durable = content;
       },
       close: () => {
         if (!open) throw new DiskError("failed", "close", path, new Error("the file is closed"));
