@@ -279,6 +279,10 @@ export class Follower {
     const step = store.isAcknowledged(category, instance, number) ? "nothing" : plan(local, remote);
     if (step === "nothing") this.backlog.delete(category, instance, number);
     else this.backlog.set(instance, number, remote, Math.max(0, remote.size - local.size));
+    // Of a complete chunk, syncs are asked for only if someone waits; it may have been sealed, which nobody was told.
+    if (instance === this.peer.instance && remote.complete && remote.synced > 0 && step === "nothing") {
+      this.report(category, chunk);
+    }
     if (!this.listed && instance === this.peer.instance && chunk > (this.#newest.get(category) ?? "")) {
       this.#newest.set(category, chunk);
     }

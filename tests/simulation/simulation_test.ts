@@ -27,6 +27,7 @@ const FOUND: readonly (readonly [seed: number, cause: string])[] = [
   [2498, "a file opened while the disk was read-only could not be written afterwards"],
   [100250, "a chunk given up on a full disk was not asked for again"],
   [101669, "a damaged chunk was completed because a peer said so"],
+  [4828, "a replica that had sealed a chunk did not say so to the writer who waited for it to be synced"],
   [700163, "a damaged chunk was never repaired, because more of it seemed to be on its way"],
 ];
 
