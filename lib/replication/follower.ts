@@ -4,8 +4,8 @@
  * Round after round, as `docs/replication.md` draws it. A round does a bounded amount of work, so that a long catch-up
  * neither keeps what was taken from being reported nor other categories waiting. This is the one place that catches
  * what goes wrong with a peer: the round is given up, everything that was not reported stays to be reported, and after
- * a pause (see `trouble.ts`) the next round starts from the last
- * cursor. Positions are never remembered apart from the copies themselves.
+ * a pause (see `trouble.ts`) the next round starts from the last cursor. Positions are never remembered apart from the
+ * copies themselves.
  *
  * What a crash leaves: copies as far as they were appended. The next start begins with an empty cursor.
  *
