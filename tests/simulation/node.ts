@@ -135,6 +135,7 @@ export class SimulatedNode {
     } else {
       disk.kill();
       this.diskLife.lost = true;
+      if (!this.world.isHeardOf(this)) this.world.registry.forget(this.name);
       this.disk = new MemoryDisk();
       this.diskLife = newDiskLife(`${this.name}#${++this.#disks}`);
       this.world.allDisks.push(this.diskLife);

@@ -92,6 +92,13 @@ export class Registry {
     }
   }
 
+  /** A disk is lost, and no other one has heard of anything that its owner wrote: its numbers may be used again. */
+  forget(owner: string): void {
+    for (const key of [...this.#known.keys()]) {
+      if (key.slice(key.indexOf("/") + 1).startsWith(`${owner}-chunk`)) this.#known.delete(key);
+    }
+  }
+
   /** What was served is what was written there. */
   served(category: string, name: string, offset: number, bytes: Uint8Array, where: string): void {
     const key = `${category}/${name}`;

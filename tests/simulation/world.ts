@@ -158,6 +158,15 @@ export class World {
     }
   }
 
+  /** Whether a disk of another node holds anything of a node's chunks, or knows that it was acknowledged. */
+  isHeardOf({ name }: SimulatedNode): boolean {
+    const isOwn = (key: string): boolean => key.slice(key.indexOf("/") + 1).startsWith(`${name}-chunk`);
+    return this.nodes.some((node) =>
+      node.name !== name &&
+      [...node.diskLife.holds.keys(), ...node.diskLife.acknowledged].some(isOwn)
+    );
+  }
+
   /** Binds a batch to the disks that hold it now. */
   bind(batch: Batch, category: string, { chunk, offset, size }: WriteResult): void {
     const key = `${category}/${chunk}`;
