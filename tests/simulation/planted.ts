@@ -13,6 +13,7 @@ import type { CopyPiece } from "../../lib/storage/copies.ts";
 import { crc32 } from "../../lib/storage/crc32.ts";
 import type { Disk, DiskFile } from "../../lib/storage/disk.ts";
 import type { Store } from "../../lib/storage/store.ts";
+import { passingOn } from "../support/faulty_disk.ts";
 
 /** One bug: what it puts between the node and its seams, or does to the node once it is built. */
 export interface Plant {
@@ -31,21 +32,13 @@ function wrapDisk(
   file: (file: DiskFile, path: string) => Partial<DiskFile>,
   over: Partial<Disk> = {},
 ): Disk {
-  return {
+  return passingOn(disk, {
     open: (path, mode) => {
       const opened = disk.open(path, mode);
       return { ...opened, ...file(opened, path) };
     },
-    sizeOf: (path) => disk.sizeOf(path),
-    list: (path) => disk.list(path),
-    makeDirectory: (path) => disk.makeDirectory(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncDirectory: (path) => disk.syncDirectory(path),
-    lock: (path) => disk.lock(path),
-    space: () => disk.space(),
     ...over,
-  };
+  });
 }
 
 /** A peer whose polls are changed on their way there or back. */

@@ -21,11 +21,19 @@ export interface DiskHooks {
 
 /** Puts `hooks` in front of `disk`. They may change at any time. */
 export function faultyDisk(disk: Disk, hooks: DiskHooks): Disk {
-  return {
+  return passingOn(disk, {
     open: (path, mode) => {
       hooks.open?.(path);
       return faultyFile(disk.open(path, mode), path, hooks);
     },
+    space: () => hooks.space?.() ?? disk.space(),
+  });
+}
+
+/** A disk that passes on to `disk` whatever `over` does not do itself. */
+export function passingOn(disk: Disk, over: Partial<Disk>): Disk {
+  return {
+    open: (path, mode) => disk.open(path, mode),
     sizeOf: (path) => disk.sizeOf(path),
     list: (path) => disk.list(path),
     makeDirectory: (path) => disk.makeDirectory(path),
@@ -33,7 +41,8 @@ export function faultyDisk(disk: Disk, hooks: DiskHooks): Disk {
     remove: (path) => disk.remove(path),
     syncDirectory: (path) => disk.syncDirectory(path),
     lock: (path) => disk.lock(path),
-    space: () => hooks.space?.() ?? disk.space(),
+    space: () => disk.space(),
+    ...over,
   };
 }
 
