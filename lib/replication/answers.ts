@@ -102,7 +102,7 @@ export class Answers implements Answerer {
         const due = cursor.initial || more || this.#closed || gone?.aborted || now >= deadlineMs ||
           now >= lazyMs || news.some((change) => isUrgent(change, request));
         if (due) return this.#answer(request, cursor, changes.at(-1)?.seq ?? cursor.seq, news, more);
-        await this.#news(request, Math.min(deadlineMs, lazyMs), gone);
+        await this.#news(request, lazyMs !== Infinity, Math.min(deadlineMs, lazyMs), gone);
       }
     } finally {
       release(gone?.aborted ?? false);
@@ -215,8 +215,17 @@ export class Answers implements Answerer {
     return end < 0 ? page : { changes: page.changes.slice(0, end), more: true };
   }
 
-  /** Resolves when there may be news, at `untilMs`, or when nobody waits for it any more. */
-  #news(request: ChangesRequest, untilMs: number, gone: AbortSignal | undefined): Promise<void> {
+  /**
+   * Resolves when there may be news, at `untilMs`, or when nobody waits for it any more.
+   *
+   * @param isLazy news that can wait has come already: more of it changes nothing
+   */
+  #news(
+    request: ChangesRequest,
+    isLazy: boolean,
+    untilMs: number,
+    gone: AbortSignal | undefined,
+  ): Promise<void> {
     const { clock, store } = this.#context;
     return new Promise((resolve) => {
       const wake = (): void => {
@@ -226,16 +235,11 @@ export class Answers implements Answerer {
         gone?.removeEventListener("abort", wake);
         resolve();
       };
-      let lazy = false;
       const unwatch = store.changes.watch((change) => {
         if (change.source === request.from.instance) return;
-        if (isUrgent(change, request)) return wake();
-        if (lazy) return;
-        lazy = true;
-        cancelTimer();
-        cancelTimer = clock.after(Math.max(0, Math.min(untilMs - clock.monotonic(), RELAY_DELAY_MS)), wake);
+        if (!isLazy || isUrgent(change, request)) wake();
       });
-      let cancelTimer = clock.after(Math.max(0, untilMs - clock.monotonic()), wake);
+      const cancelTimer = clock.after(Math.max(0, untilMs - clock.monotonic()), wake);
       this.#wakes.add(wake);
       gone?.addEventListener("abort", wake);
     });
