@@ -11,7 +11,7 @@ import { WRITE_TIMEOUT_MS_DEFAULT, WRITE_TIMEOUT_MS_MAX } from "../protocol/limi
 import { checkCategory } from "../protocol/names.ts";
 import type { WriteResult } from "../protocol/types.ts";
 import type { Demand } from "../replication/confirmations.ts";
-import type { Clock } from "../storage/clock.ts";
+import { within } from "../replication/within.ts";
 import { type Body, takeBody } from "./body.ts";
 import { isJsonType, mayBeJson } from "./json_messages.ts";
 import { toBatch } from "./messages.ts";
@@ -78,7 +78,7 @@ export async function storeBatch(
     }
   }
   const startMs = clock.monotonic();
-  const result = await within(clock, store.append(category, batch, sync).finally(stored), timeoutMs);
+  const result = await within(clock, store.append(category, batch, sync).finally(stored), timeoutMs, late);
   if (replicas > 0 && result.size > 0) {
     const leftMs = startMs + timeoutMs - clock.monotonic();
     await service.confirm(category, result, { replicas, sync, timeoutMs: leftMs });
@@ -103,18 +103,6 @@ function checkReplicas(replicas: number, peers: number): void {
   );
 }
 
-/** Resolves as `pending` does, or rejects once `timeoutMs` have passed: it may still be stored then. */
-async function within<T>(clock: Clock, pending: Promise<T>, timeoutMs: number): Promise<T> {
-  let cancel = () => {};
-  const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(timeoutMs, () =>
-      reject(
-        new ChukchaError("not_confirmed", `write: not stored within ${timeoutMs} ms`, { written: "maybe" }),
-      ));
-  });
-  try {
-    return await Promise.race([pending, late]);
-  } finally {
-    cancel();
-  }
+function late(afterMs: number): ChukchaError {
+  return new ChukchaError("not_confirmed", `write: not stored within ${afterMs} ms`, { written: "maybe" });
 }

@@ -155,12 +155,8 @@ export const SLOW_ANSWER_MS_MAX = 40_000;
 export const REPLICATION_RANGES_MAX = 50_000;
 /** How long a peer may take to answer a fetch; after that, less is asked for. */
 export const FETCH_TIMEOUT_MS = 10_000;
-/** Bytes that one fetch asks for. */
-export const FETCH_BYTES_MAX = REPLICATION_FETCH_BYTES_MAX;
 /** The least that a fetch asks for, of a peer that is slow. */
 export const FETCH_BYTES_MIN = 64 * KIB;
-/** Chunks that one fetch asks for. */
-export const FETCH_CHUNKS_MAX = REPLICATION_WANTED_MAX;
 /** Lanes (a category and an owner) that are fetched from one peer at once. */
 export const DOWNLOAD_LANES_MAX = 4;
 /** About what is fetched from one peer before it is told what came of it. */

@@ -45,8 +45,8 @@ export class Cluster {
   readonly #acknowledging: Acknowledging;
   /** What waits for a peer to be up to date; called after each poll of one. */
   readonly #polled = new Set<() => void>();
-  /** Peers that could be reached when that was looked at last. */
-  #reachable = "";
+  /** Peers that could not be reached when that was looked at last. */
+  #silent: readonly string[] = [];
 
   constructor({ store, clock, random, log, peers, finaliseAfterMs }: ClusterSeams) {
     const own = { ...store.identity, run: random.id() };
@@ -99,11 +99,6 @@ export class Cluster {
     this.#finalising.close();
     this.#answers.close();
     await Promise.all(Array.from(this.#followers.values(), (follower) => follower.close()));
-  }
-
-  /** How many other nodes there are. */
-  get peerCount(): number {
-    return this.#followers.size;
   }
 
   /** Why writes are refused now, if they are. */
@@ -199,18 +194,13 @@ export class Cluster {
     const owner = this.#followers.get(parseChunkName(chunk)!.instance);
     if (!owner) return;
     owner.report(category, chunk);
-    if (owner.reachable) return owner.kick();
-    for (const follower of this.#followers.values()) if (follower !== owner) follower.report(category, chunk);
+    if (owner.reachable) owner.kick();
+    else this.#reportElsewhere(owner, category, chunk);
   }
 
-  /** What an owner that cannot be reached any more was to be told: others can tell it. */
-  #reportElsewhere(owner: string): void {
-    const silent = this.#followers.get(owner)!;
-    for (const { category, chunk } of silent.untold()) {
-      for (const follower of this.#followers.values()) {
-        if (follower !== silent) follower.report(category, chunk);
-      }
-    }
+  /** An owner that cannot be reached is told by others. */
+  #reportElsewhere(owner: Follower, category: string, chunk: string): void {
+    for (const follower of this.#followers.values()) if (follower !== owner) follower.report(category, chunk);
   }
 
   #unreachable(): string[] {
@@ -233,12 +223,16 @@ export class Cluster {
 
   /** A follower's round has ended. */
   #ended(): void {
-    const unreachable = this.#unreachable();
-    const now = unreachable.join();
-    if (now !== this.#reachable) {
-      const before = this.#reachable.split(",");
-      unreachable.filter((owner) => !before.includes(owner)).forEach((owner) => this.#reportElsewhere(owner));
-      this.#reachable = now;
+    const before = this.#silent;
+    const now = this.#unreachable();
+    if (now.length !== before.length || now.some((owner) => !before.includes(owner))) {
+      this.#silent = now;
+      for (const instance of now) {
+        if (before.includes(instance)) continue;
+        // What it was still to be told.
+        const owner = this.#followers.get(instance)!;
+        for (const { category, chunk } of owner.untold()) this.#reportElsewhere(owner, category, chunk);
+      }
       // What was left to an owner may have to be taken from others now, and they are to be told for whom.
       this.#followers.forEach((follower) => follower.kick());
       this.#polled.forEach((look) => look());

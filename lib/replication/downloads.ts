@@ -13,10 +13,10 @@
 import { ChukchaError } from "../protocol/errors.ts";
 import {
   DOWNLOAD_LANES_MAX,
-  FETCH_BYTES_MAX,
   FETCH_BYTES_MIN,
-  FETCH_CHUNKS_MAX,
   FETCH_TIMEOUT_MS,
+  REPLICATION_FETCH_BYTES_MAX,
+  REPLICATION_WANTED_MAX,
 } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
 import { CopyMismatchError } from "../storage/copies.ts";
@@ -43,8 +43,8 @@ export class Downloads {
   readonly #peer: Peer;
   readonly #backlog: Backlog;
   readonly #rules: DownloadRules;
-  /** Halved when an answer does not come in time, so that a slow peer still gets somewhere. */
-  #fetchBytes = FETCH_BYTES_MAX;
+  /** Less when an answer does not come in time, so that a slow peer still gets somewhere. */
+  #fetchBytes = REPLICATION_FETCH_BYTES_MAX;
   /** The last run was ended by the peer, and not by something here. */
   peerFailed = false;
 
@@ -205,7 +205,7 @@ export class Downloads {
   /** Works one lane off, until about `bytesMax` were fetched; returns how many were. */
   async #workOff(lane: Lane, bytesMax: number): Promise<number> {
     let fetched = 0;
-    let wanted = await this.#prepare(lane, new Map());
+    let wanted = await this.#prepare(lane);
     let pending = this.#request(wanted);
     while (pending) {
       const answer = await pending;
@@ -225,14 +225,14 @@ export class Downloads {
   }
 
   /** Does what needs no bytes at the front of a lane; returns what is to be fetched behind it. */
-  async #prepare(lane: Lane, behind: ReadonlyMap<string, number>): Promise<Wanted[]> {
+  async #prepare(lane: Lane): Promise<Wanted[]> {
     for (const entry of this.#next(lane)) {
       const step = this.#stepOf(entry);
       if (step === "download") break;
       if (step === "cut") await this.#cut(entry);
       else await this.#settle(entry);
     }
-    return this.#wanted(lane, behind);
+    return this.#wanted(lane, new Map());
   }
 
   /** The next ranges of a lane, if copies were as long as `behind` says. */
@@ -240,7 +240,7 @@ export class Downloads {
     const wanted: Wanted[] = [];
     let bytes = 0;
     for (const entry of this.#next(lane)) {
-      if (bytes >= this.#fetchBytes || wanted.length >= FETCH_CHUNKS_MAX) break;
+      if (bytes >= this.#fetchBytes || wanted.length >= REPLICATION_WANTED_MAX) break;
       const { category, chunk, size } = entry.remote;
       const offset = behind.get(chunk) ?? localCopy(this.#context.store, category, chunk).size;
       if (offset >= size) {
@@ -272,7 +272,7 @@ export class Downloads {
       this.peerFailed = true;
       throw error;
     }
-    this.#fetchBytes = Math.min(FETCH_BYTES_MAX, this.#fetchBytes * 2);
+    this.#fetchBytes = Math.min(REPLICATION_FETCH_BYTES_MAX, this.#fetchBytes * 2);
     identities.observe(answer.node);
     if (answer.node.instance !== this.#peer.instance) {
       throw new ChukchaError("invalid_parameter", `peers: another node answers at ${this.#peer.url}`);
