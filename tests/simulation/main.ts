@@ -4,11 +4,13 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { runFleet } from "./fleet.ts";
+import { type FleetOptions, runFleet } from "./fleet.ts";
 import { type History, historyOf } from "./history.ts";
+import { formatKept, parseKept } from "./kept.ts";
 import { PLANTS } from "./planted.ts";
 import { run } from "./run.ts";
 import { shrink } from "./shrink.ts";
+import type { Violation } from "./violation.ts";
 
 const HELP = `deno task simulate [options]
 
@@ -17,6 +19,8 @@ clocks and network, with everything going wrong that may. A seed stands for one 
 and says everything about it. What fails is shrunk and printed.
 
   --seed S        one history, with what happened in it
+  --file PATH     one that is kept in a file
+  --keep PATH     writes what failed, shrunk, to a file of that kind
   --histories N   that many (1000)
   --minutes M     or as many as can be run in that time
   --first S       first seed (1)
@@ -31,14 +35,19 @@ function print(text: string): void {
 
 async function main(args: readonly string[]): Promise<number> {
   const flags = parseArgs(args, {
-    string: ["seed", "histories", "minutes", "first", "workers"],
+    string: ["seed", "file", "keep", "histories", "minutes", "first", "workers"],
     boolean: ["planted", "help"],
     unknown: (name) => {
       throw new Error(`unknown argument ${name}; --help tells what there is`);
     },
   });
   if (flags["help"]) return print(HELP), 0;
-  if (flags["seed"] !== undefined) return await one(whole("--seed", flags["seed"], 1));
+  const text = (name: string): string | undefined =>
+    flags[name] === undefined ? undefined : String(flags[name]);
+  const keep = text("keep");
+  const file = text("file");
+  if (file !== undefined) return await one(parseKept(file, Deno.readTextFileSync(file)).history, keep);
+  if (flags["seed"] !== undefined) return await one(historyOf(whole("--seed", flags["seed"], 1)), keep);
   const minutes = flags["minutes"] === undefined ? undefined : whole("--minutes", flags["minutes"], 1);
   const options = {
     first: whole("--first", flags["first"], 1),
@@ -46,10 +55,11 @@ async function main(args: readonly string[]): Promise<number> {
     workers: whole("--workers", flags["workers"], navigator.hardwareConcurrency),
   };
   if (flags["planted"]) return await planted(options);
-  return await many({ ...options, ...(minutes ? { untilMs: performance.now() + minutes * 60_000 } : {}) });
+  const untilMs = minutes ? performance.now() + minutes * 60_000 : Infinity;
+  return await many({ ...options, untilMs }, keep);
 }
 
-async function many(options: Parameters<typeof runFleet>[0]): Promise<number> {
+async function many(options: FleetOptions, keep: string | undefined): Promise<number> {
   const startMs = performance.now();
   let shownMs = startMs;
   const sum = await runFleet({
@@ -74,13 +84,12 @@ async function many(options: Parameters<typeof runFleet>[0]): Promise<number> {
   }
   const [failure] = sum.failures;
   if (!failure || failure.invariant === "Deterministic") return failure ? 1 : 0;
-  print("\nshrinking…\n");
-  print(describe(await shrink(historyOf(failure.seed), failure.invariant)));
+  await reduce(historyOf(failure.seed), failure, keep);
   return 1;
 }
 
-async function one(seed: number): Promise<number> {
-  const history = historyOf(seed);
+async function one(history: History, keep: string | undefined): Promise<number> {
+  const { seed } = history;
   const outcome = await run(history, { keepTrace: true });
   for (const line of outcome.lines ?? []) print(`${line}\n`);
   print(
@@ -90,9 +99,25 @@ async function one(seed: number): Promise<number> {
     print(`no invariant was broken; converged after ${Math.round(outcome.convergedMs)} simulated ms\n`);
     return 0;
   }
-  print(`${outcome.violation.message}\n\nshrinking…\n`);
-  print(describe(await shrink(history, outcome.violation.invariant)));
+  print(`${outcome.violation.message}\n`);
+  await reduce(history, outcome.violation, keep);
   return 1;
+}
+
+/** Leaves out what it takes not to fail, and tells what is left as the file that keeps it. */
+async function reduce(
+  history: History,
+  { invariant, message }: Pick<Violation, "message"> & { invariant: string },
+  keep: string | undefined,
+): Promise<void> {
+  print("\nshrinking…\n");
+  const text = formatKept(await shrink(history, invariant), message.split("\n")[0]!);
+  print(`${text}\n`);
+  if (keep === undefined) {
+    return print("--keep PATH writes it to a file; those in tests/simulation/found are tests\n");
+  }
+  Deno.writeTextFileSync(keep, text);
+  print(`kept in ${keep}; name its cause there\n`);
 }
 
 async function planted(options: { first: number; histories: number; workers: number }): Promise<number> {
@@ -108,12 +133,6 @@ async function planted(options: { first: number; histories: number; workers: num
     print(`${name.padEnd(58)} ${took}\n`);
   }
   return missed === 0 ? 0 : 1;
-}
-
-function describe({ steps, faults, ...options }: History): string {
-  const list = (name: string, items: readonly unknown[]): string =>
-    `${name}:\n${items.map((item) => `  ${JSON.stringify(item)}\n`).join("")}`;
-  return `options: ${JSON.stringify(options)}\n${list("faults", faults)}${list("steps", steps)}`;
 }
 
 function rate(count: number, startMs: number): string {

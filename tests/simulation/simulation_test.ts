@@ -8,6 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { runFleet } from "./fleet.ts";
 import { historyOf } from "./history.ts";
+import { allKept, formatKept } from "./kept.ts";
 import { PLANTS } from "./planted.ts";
 import { run } from "./run.ts";
 import { shrink } from "./shrink.ts";
@@ -17,23 +18,9 @@ const EVENTS_MIN = 500;
 /** Every planted bug is found within this many histories; the table in `docs/simulation.md` has the figures. */
 const PLANTED_MAX = 600;
 
-/** Seeds in whose histories something was wrong with the node, and what; `docs/simulation.md` tells more. */
-const FOUND: readonly (readonly [seed: number, cause: string])[] = [
-  [74, "an own chunk with a hole that a power cut had made stayed different from its copies for ever"],
-  [149, "an append that could not be cut back on a read-only disk gave the chunk up"],
-  [486, "a node that others had taken for gone went on with a chunk that was complete elsewhere"],
-  [585, "an acknowledgement was not told to a node that had told of another one meanwhile"],
-  [1158, "a late message of a dead process locked the living one out for ever"],
-  [2498, "a file opened while the disk was read-only could not be written afterwards"],
-  [100250, "a chunk given up on a full disk was not asked for again"],
-  [101669, "a damaged chunk was completed because a peer said so"],
-  [4828, "a replica that had sealed a chunk did not say so to the writer who waited for it to be synced"],
-  [700163, "a damaged chunk was never repaired, because more of it seemed to be on its way"],
-];
-
-for (const [seed, cause] of FOUND) {
-  Deno.test(`simulation: seed ${seed}, in which ${cause}`, async () => {
-    const { violation } = await run(historyOf(seed));
+for (const { name, cause, history } of allKept()) {
+  Deno.test(`simulation: history ${name}, in which ${cause}`, async () => {
+    const { violation } = await run(history);
     assertEquals(violation?.message, undefined);
   });
 }
@@ -47,7 +34,14 @@ Deno.test("simulation: two runs of one seed are the same, event for event", asyn
 
 Deno.test("simulation: no history breaks an invariant", async () => {
   const sum = await runFleet({ first: 1, histories: HISTORIES, workers: navigator.hardwareConcurrency });
-  assertEquals(sum.failures, []);
+  const [failure] = sum.failures;
+  if (failure) {
+    const shrunk = await shrink(historyOf(failure.seed), failure.invariant);
+    throw new Error(
+      `seed ${failure.seed}: ${failure.message}\nonce its cause is known, keep this in tests/simulation/found:\n` +
+        formatKept(shrunk, ""),
+    );
+  }
   assertEquals(sum.histories, HISTORIES);
   assert(sum.eventsMin >= EVENTS_MIN, `a history has only ${sum.eventsMin} events`);
 });
