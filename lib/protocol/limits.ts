@@ -187,3 +187,12 @@ export const ACK_WAIT_MS = 5_000;
 export const FINALISE_CHECK_MS = 10_000;
 /** Part of the shutdown time that peers get to take what they lack. */
 export const SHUTDOWN_REPLICAS_MS = 3_000;
+
+/** Categories that `/metrics` names, by first use; what concerns all others is summed up under one label. */
+export const METRICS_CATEGORIES_MAX = 200;
+/** An answer of `/metrics` serves everybody who asks within this time. */
+export const METRICS_CACHE_MS = 1_000;
+/** Messages are counted in batches up to this size; of larger ones about this much is looked at, and the rest estimated. */
+export const MESSAGES_COUNTED_BYTES_MAX = 8 * KIB;
+/** Chunks that are counted at once before others go first: about a millisecond. */
+export const CENSUS_SLICE_CHUNKS = 10_000;

@@ -23,6 +23,7 @@ import type { Chunk } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
+import type { StorageMeter } from "./meter.ts";
 import { type OpenFile, type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
 import { mendTorn, rollBack } from "./roll_back.ts";
@@ -64,6 +65,7 @@ export class AppendQueue {
   readonly #files: OpenFiles;
   readonly #clock: Clock;
   readonly #chunkBytesMax: number;
+  readonly #meter: StorageMeter;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #running = false;
@@ -75,11 +77,18 @@ export class AppendQueue {
   #underWay = false;
   #between: (() => void)[] = [];
 
-  constructor(target: AppendTarget, files: OpenFiles, clock: Clock, chunkBytesMax: number) {
+  constructor(
+    target: AppendTarget,
+    files: OpenFiles,
+    clock: Clock,
+    chunkBytesMax: number,
+    meter: StorageMeter,
+  ) {
     this.#target = target;
     this.#files = files;
     this.#clock = clock;
     this.#chunkBytesMax = chunkBytesMax;
+    this.#meter = meter;
   }
 
   /** Queues one batch: whole messages, at least one byte. Rejects with `ChukchaError` saying what became of it. */
@@ -185,8 +194,10 @@ export class AppendQueue {
       this.#publish(chunk, group, written);
       return undefined;
     }
+    const startMs = this.#clock.monotonic();
     return syncAll([data, index]).then(
       () => {
+        this.#meter.syncSeconds.observe((this.#clock.monotonic() - startMs) / 1000);
         chunk.synced = written.size;
         this.#publish(chunk, group, written);
       },
@@ -199,6 +210,7 @@ export class AppendQueue {
   }
 
   #publish(chunk: Chunk, group: readonly Waiting[], written: Partial<Chunk>): void {
+    this.#meter.groupBatches.observe(group.length);
     let offset = chunk.size;
     Object.assign(chunk, written);
     for (const { bytes, resolve } of group) {

@@ -75,6 +75,7 @@ export class CategoryState {
   ): void {
     this.acknowledged = acknowledged;
     for (const chunk of chunks) this.#remove(chunk);
+    this.context.meter.acknowledgedChunks += chunks.length;
     for (const chunk of this.context.prepared.values()) {
       if (chunk.category !== this.name) continue;
       if (acknowledged.has(chunk.instance, chunk.number)) this.#remove(chunk);
@@ -86,6 +87,7 @@ export class CategoryState {
   /** A sync of the chunk's files failed: what they hold is not known any more before the next start. */
   poison(chunk: Chunk, error: unknown): void {
     chunk.poisoned = true;
+    this.context.meter.syncFailures++;
     const message = error instanceof Error ? error.message : String(error);
     this.context.guard.distrust(message);
     this.context.log.error("a sync failed: nothing more is appended to this chunk", {

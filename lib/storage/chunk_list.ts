@@ -59,6 +59,11 @@ export class ChunkList {
     this.#owners = undefined;
   }
 
+  /** All, in no particular order; chunks may come and go meanwhile. */
+  all(): Iterable<Chunk> {
+    return this.#byName.values();
+  }
+
   /** All, sorted by name. */
   sorted(): readonly Chunk[] {
     return this.#sorted ??= [...this.#byName.values()].sort((a, b) => a.name < b.name ? -1 : 1);

@@ -11,6 +11,7 @@ import type { Disk } from "./disk.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import type { DiskGuard } from "./disk_guard.ts";
 import type { IndexCache } from "./index_cache.ts";
+import type { StorageMeter } from "./meter.ts";
 import type { OpenFiles } from "./open_files.ts";
 import type { RotationTimer } from "./rotation_timer.ts";
 import type { Sealer } from "./sealer.ts";
@@ -63,6 +64,7 @@ export interface StorageContext {
   readonly membership: Membership;
   /** How often a chunk's data was given up that other nodes may still hold. */
   readonly losses: { count: number };
+  readonly meter: StorageMeter;
   /** Other nodes' chunks that are not complete here. */
   readonly incomplete: Set<Chunk>;
   /** This node's own chunks of which others may hold more. */

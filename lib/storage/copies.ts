@@ -174,16 +174,18 @@ export class Copies {
   }
 
   async #sync(chunk: Chunk): Promise<void> {
-    const { files } = this.#state.context;
+    const { files, clock, meter } = this.#state.context;
     let data: OpenFile | undefined;
     let index: OpenFile | undefined;
     try {
       data = files.take(chunk.dataPath);
       index = files.take(chunk.indexPath);
+      const startMs = clock.monotonic();
       await syncChunk(chunk, data, index).catch((error) => {
         if (!chunk.removed) this.#state.poison(chunk, error);
         throw error;
       });
+      meter.syncSeconds.observe((clock.monotonic() - startMs) / 1000);
     } catch (error) {
       throw toChukchaError(error, `sync ${chunk.name}`);
     } finally {

@@ -30,10 +30,10 @@ export class OwnChunks implements AppendTarget {
 
   /** @param largest the largest number found in use, or that must not be used; -1 for none */
   constructor(state: CategoryState, largest: number) {
-    const { files, clock, options } = state.context;
+    const { files, clock, options, meter } = state.context;
     this.#state = state;
     this.#largest = largest;
-    this.#queue = new AppendQueue(this, files, clock, options.chunkBytesMax);
+    this.#queue = new AppendQueue(this, files, clock, options.chunkBytesMax, meter);
   }
 
   /** Appends one batch: whole messages, at least one byte. Rejects with `ChukchaError`. */

@@ -14,6 +14,7 @@ import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts"
 import type { ChunkInfo, HealthCheck, WriteResult } from "../protocol/types.ts";
 import { ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { Category } from "./category.ts";
+import { type Census, countingChunks } from "./census.ts";
 import { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
 import { type ChunkRange, ChunkReader } from "./chunk_reader.ts";
@@ -23,6 +24,7 @@ import type { Disk, DiskSpace } from "./disk.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { IndexCache } from "./index_cache.ts";
 import { COMMIT, decodeRecord, RECORD_BYTES } from "./index_record.ts";
+import { StorageMeter } from "./meter.ts";
 import { identify, NODE_FILE, type NodeIdentity, WrongDirectoryError } from "./node_file.ts";
 import { OpenFiles } from "./open_files.ts";
 import { notJoined } from "./own_chunks.ts";
@@ -41,6 +43,11 @@ export interface StoreSeams {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+}
+
+/** What a store holds, and has open. */
+export interface Totals extends Census {
+  readonly openFiles: number;
 }
 
 const LOCK_FILE = "lock";
@@ -93,6 +100,7 @@ export class Store extends ReplicaStore {
         changes: new ChangeLog(),
         membership: { first },
         losses: { count: 0 },
+        meter: new StorageMeter(),
         incomplete: new Set(),
         unsettled: new Set(),
         held: new Set(),
@@ -157,17 +165,27 @@ export class Store extends ReplicaStore {
   }
 
   /** Counts for the status page. */
-  totals(): { categories: number; chunks: number; bytes: number; damaged: number; openFiles: number } {
-    const totals = { categories: 0, chunks: 0, bytes: 0, damaged: 0, openFiles: this.context.files.count };
-    for (const category of this.categories.values()) {
-      if (category.known) totals.categories++;
-      for (const chunk of category.chunks.sorted()) {
-        totals.chunks++;
-        totals.bytes += chunk.size;
-        if (chunk.damaged) totals.damaged++;
-      }
+  totals(): Totals {
+    const counting = countingChunks(this.categories.values());
+    for (;;) {
+      const { done, value } = counting.next();
+      if (done) return { ...value, openFiles: this.context.files.count };
     }
-    return totals;
+  }
+
+  /** The same, letting others go first again and again. */
+  async census(): Promise<Totals> {
+    const counting = countingChunks(this.categories.values());
+    for (;;) {
+      const { done, value } = counting.next();
+      if (done) return { ...value, openFiles: this.context.files.count };
+      await new Promise<void>((resolve) => this.context.clock.soon(resolve));
+    }
+  }
+
+  /** What the store counts of its work. */
+  get meter(): StorageMeter {
+    return this.context.meter;
   }
 
   /** Whether writes may be expected to succeed. */

@@ -224,7 +224,7 @@ Deno.test("Store: status counts and checks", async () => {
   const { store } = await openNew();
   await store.append("a", bytes("one\n"), false);
   await store.append("b", bytes("two\n"), false);
-  assertEquals(store.totals(), { categories: 2, chunks: 2, bytes: 8, damaged: 0, openFiles: 4 });
+  assertEquals(store.totals(), { categories: 2, chunks: 2, bytes: 8, damaged: 0, poisoned: 0, openFiles: 4 });
   assertEquals(store.checkChunks(), { name: "chunks", ok: true, message: "no damage known" });
   assertEquals(store.checkDisk().ok, true);
   await store.close();
