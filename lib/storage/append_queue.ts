@@ -42,8 +42,8 @@ export interface AppendTarget {
   chunkFor(size: number): Chunk | Promise<Chunk>;
   /** Called when a group's bytes are published. */
   published(chunk: Chunk): void;
-  /** Called once for a group that was refused. */
-  refused(error: ChukchaError): void;
+  /** Called once for a group of so many bytes that was refused. */
+  refused(error: ChukchaError, bytes: number): void;
   /** Called when a sync of the chunk failed. */
   poisoned(chunk: Chunk, error: unknown): void;
 }
@@ -224,7 +224,7 @@ export class AppendQueue {
     let answer: unknown;
     try {
       const known = toChukchaError(error, "write", written);
-      this.#target.refused(known);
+      this.#target.refused(known, group.reduce((sum, { bytes }) => sum + bytes.length, 0));
       answer = known;
     } catch (defect) {
       answer = defect;

@@ -89,7 +89,7 @@ export class CategoryState {
     chunk.poisoned = true;
     this.context.meter.syncFailures++;
     const message = error instanceof Error ? error.message : String(error);
-    this.context.guard.distrust(message);
+    this.context.guard.poisoned(message);
     this.context.log.error("a sync failed: nothing more is appended to this chunk", {
       chunk: chunk.dataPath,
       error: message,

@@ -86,8 +86,11 @@ export class Copies {
       this.#write(chunk, piece);
     } catch (error) {
       if (error instanceof CopyMismatchError) throw error;
-      throw toChukchaError(error, `copy ${chunk.name}`);
+      const refused = toChukchaError(error, `copy ${chunk.name}`);
+      context.guard.refused(refused, piece.bytes.length);
+      throw refused;
     }
+    context.guard.stored();
     context.prepared.delete(chunk.dataPath);
     this.#state.noteOpen(chunk);
     this.#state.changed(chunk, source);

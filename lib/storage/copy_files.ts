@@ -33,7 +33,9 @@ export class CopyFiles {
       if (error instanceof DiskError && error.kind === "failed") {
         this.#state.context.guard.distrust(error.message);
       }
-      throw toChukchaError(error, "make files for copies");
+      const refused = toChukchaError(error, "make files for copies");
+      this.#state.context.guard.refused(refused, 0);
+      throw refused;
     });
     this.#last = done.catch(() => {});
     return done;

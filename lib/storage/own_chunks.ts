@@ -17,6 +17,7 @@ import { AppendQueue, type AppendTarget } from "./append_queue.ts";
 import type { CategoryState } from "./category_state.ts";
 import { Chunk } from "./chunk.ts";
 import { DiskError } from "./disk.ts";
+import { toChukchaError } from "./failure.ts";
 
 /** What this node writes to one category. */
 export class OwnChunks implements AppendTarget {
@@ -78,12 +79,12 @@ export class OwnChunks implements AppendTarget {
   }
 
   published(chunk: Chunk): void {
-    this.#state.context.guard.lastWrite(undefined);
+    this.#state.context.guard.stored();
     this.#state.changed(chunk, undefined);
   }
 
-  refused(error: ChukchaError): void {
-    this.#state.context.guard.lastWrite(error.code === "overloaded" ? undefined : error.message);
+  refused(error: ChukchaError, bytes: number): void {
+    this.#state.context.guard.refused(error, bytes);
   }
 
   poisoned(chunk: Chunk, error: unknown): void {
@@ -113,7 +114,7 @@ export class OwnChunks implements AppendTarget {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (error.kind === "failed") guard.distrust(error.message);
-      else guard.lastWrite(error.message);
+      else guard.refused(toChukchaError(error, "begin a chunk"), 0);
       if (before && !before.poisoned && error.kind !== "failed") return before;
       throw error;
     }

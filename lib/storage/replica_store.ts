@@ -15,6 +15,7 @@ import type { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StorageContext } from "./context.ts";
 import type { Appended, CopyPiece } from "./copies.ts";
+import { toChukchaError } from "./failure.ts";
 import { type NodeIdentity, writeNodeFile } from "./node_file.ts";
 import type { ReadPiece } from "./piece_reader.ts";
 
@@ -85,6 +86,15 @@ export abstract class ReplicaStore {
   /** Makes the files of those of these chunks that are not here. Rejects with `ChukchaError`, having made none. */
   async prepareCopies(category: string, names: readonly string[]): Promise<void> {
     await this.made(category).copyFiles.prepare(names);
+  }
+
+  /** Throws `ChukchaError` if the disk would not take copies now: then it is of no use to fetch any. */
+  admitCopies(): void {
+    try {
+      this.context.guard.admitMore();
+    } catch (error) {
+      throw toChukchaError(error, "copy");
+    }
   }
 
   /**

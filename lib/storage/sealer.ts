@@ -6,7 +6,8 @@
  * about a second: that bounds what an unclean start has to read.
  *
  * A sealed chunk needs no look at the next start, and a crash after it cannot shorten it. One that could not be sealed
- * (power cut, full disk) is examined at the next start, which costs time and nothing else.
+ * is examined at the next start, which costs time and nothing else. On a disk that is full, read-only or out of
+ * descriptors it is tried again after some seconds; after a sync that failed it is not.
  *
  * What a crash leaves: before the first sync, a chunk like any other that was being written; between the syncs, a
  * COMPLETE record that may or may not be there, both of which are true.
@@ -17,8 +18,9 @@ import { SEAL_AT_ONCE_BYTES_MAX, SEAL_DELAY_MS, UNSEALED_BYTES_MAX } from "../pr
 import type { Log } from "../protocol/log.ts";
 import type { Chunk } from "./chunk.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
-import { DiskError } from "./disk.ts";
+import { DiskError, type DiskErrorKind } from "./disk.ts";
 import type { DiskGuard } from "./disk_guard.ts";
+import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import type { OpenFiles } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
@@ -27,6 +29,8 @@ import { syncChunk } from "./sync_chunk.ts";
 
 /** Chunks that are being sealed at once. */
 const CONCURRENCY = 8;
+/** What passes by itself. */
+const PASSING: ReadonlySet<DiskErrorKind> = new Set(["full", "read_only", "too_many_open"]);
 
 /** Seals chunks, a few at a time. */
 export class Sealer {
@@ -39,6 +43,8 @@ export class Sealer {
   #bytes = 0;
   #hurry = false;
   #running = 0;
+  /** The disk took no writes: nothing is sealed before this. */
+  #restUntilMs = -Infinity;
   #cancelTimer: CancelTimer | undefined;
   #idle: (() => void)[] = [];
   /** What is being sealed right now. */
@@ -71,12 +77,17 @@ export class Sealer {
 
   /** Takes a chunk back whose end will change; resolves when nothing is being done to it. */
   async withdraw(chunk: Chunk): Promise<void> {
-    const waiting = this.#queue.filter((one) => one.chunk === chunk).length;
-    if (waiting > 0) {
-      this.#queue = this.#queue.filter((one) => one.chunk !== chunk);
-      this.#bytes -= waiting * chunk.size;
-    }
+    this.#drop(chunk);
     await this.#sealing.get(chunk);
+    // It may have been put back meanwhile.
+    this.#drop(chunk);
+  }
+
+  #drop(chunk: Chunk): void {
+    const waiting = this.#queue.filter((one) => one.chunk === chunk).length;
+    if (waiting === 0) return;
+    this.#queue = this.#queue.filter((one) => one.chunk !== chunk);
+    this.#bytes -= waiting * chunk.size;
   }
 
   /** Starts what is due, and the timer for what is not. */
@@ -86,13 +97,16 @@ export class Sealer {
     while (this.#running < CONCURRENCY && this.#nextIsDue()) void this.#work();
     const next = this.#queue[0];
     if (!next || this.#running > 0) return;
-    this.#cancelTimer = this.#clock.after(next.dueMs - this.#clock.monotonic(), () => this.#start());
+    const atMs = Math.max(next.dueMs, this.#restUntilMs);
+    this.#cancelTimer = this.#clock.after(atMs - this.#clock.monotonic(), () => this.#start());
   }
 
   #nextIsDue(): boolean {
     const next = this.#queue[0];
-    return next !== undefined &&
-      (this.#hurry || this.#bytes > UNSEALED_BYTES_MAX || next.dueMs <= this.#clock.monotonic());
+    if (next === undefined || this.#hurry) return next !== undefined;
+    const now = this.#clock.monotonic();
+    if (now < this.#restUntilMs) return false;
+    return this.#bytes > UNSEALED_BYTES_MAX || next.dueMs <= now;
   }
 
   async #work(): Promise<void> {
@@ -148,9 +162,16 @@ export class Sealer {
   #failed(chunk: Chunk, error: unknown): void {
     if (chunk.removed) return;
     if (!(error instanceof DiskError)) throw error;
+    if (PASSING.has(error.kind) && !this.#hurry) {
+      this.#guard.refused(toChukchaError(error, `seal ${chunk.name}`), 0);
+      this.#restUntilMs = this.#clock.monotonic() + SEAL_DELAY_MS;
+      this.#queue.push({ chunk, dueMs: this.#restUntilMs });
+      this.#bytes += chunk.size;
+      return;
+    }
     if (error.kind === "failed") {
       chunk.poisoned = true;
-      this.#guard.distrust(error.message);
+      this.#guard.poisoned(error.message);
     }
     this.#log.error(
       "a complete chunk could not be synced; it stays readable and is examined at the next start",

@@ -83,7 +83,7 @@ export class Store extends ReplicaStore {
       await disk.syncDirectory("");
       const files = new OpenFiles(disk, options.openFilesMax);
       const indexes = new IndexCache(files, INDEX_CACHE_BYTES_MAX);
-      const guard = new DiskGuard(disk, clock, options.minFreeDiskBytes);
+      const guard = new DiskGuard(disk, clock, log, options.minFreeDiskBytes);
       const context: StorageContext = {
         options,
         disk,

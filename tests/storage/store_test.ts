@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { ChukchaError } from "../../lib/protocol/errors.ts";
 import { SEAL_DELAY_MS } from "../../lib/protocol/limits.ts";
 import { DenoDisk } from "../../lib/storage/deno_disk.ts";
 import type { Disk } from "../../lib/storage/disk.ts";
@@ -208,6 +209,28 @@ Deno.test("Sealer: what cannot be sealed stays readable and is sealed by the nex
   const sealed = await openOn(next.disk.crash());
   assertEquals(await readText(sealed.store, "c", CHUNK), "one\n");
   await sealed.store.close();
+});
+
+Deno.test("Sealer: a disk that takes no writes is tried again after a while, told once, and loses nothing", async () => {
+  const { store, disk, log, clock } = await openNew({ chunkBytesMax: 4 });
+  for (const name of ["a", "b", "c"]) await store.append(name, bytes("one\n"), false);
+  disk.faults.readOnly = true;
+  for (const category of ["a", "b", "c"]) {
+    await assertRejects(() => store.append(category, bytes("two\n"), false), ChukchaError);
+  }
+  await store.finish();
+  for (let i = 0; i < 3; i++) {
+    clock.advance(SEAL_DELAY_MS);
+    await settle();
+  }
+  assertEquals(log.of("error").length, 1, log.lines.join("\n"));
+  disk.faults.readOnly = false;
+  clock.advance(SEAL_DELAY_MS);
+  await settle();
+  assertEquals(log.of("error").length, 1);
+  const again = await openOn(disk.crash());
+  for (const name of ["a", "b", "c"]) assertEquals(await readText(again.store, name, CHUNK), "one\n");
+  await again.store.close();
 });
 
 Deno.test("Sealer: a chunk that is complete survives a power cut as a whole, once it is sealed", async () => {
