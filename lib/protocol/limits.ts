@@ -64,12 +64,24 @@ export const SEAL_DELAY_MS = 10_000;
 /** Bytes of complete chunks that wait for that; above, they are synced at once. A start examines a GiB in about 0.5 s. */
 export const UNSEALED_BYTES_MAX = 2 * 1024 * MIB;
 
-/** Bytes of request bodies, declared or received, that are not yet stored; above, writes are answered 503. */
+/** Memory of request bodies that arrive or are not yet stored; above, writes are answered 503. */
 export const BODY_BYTES_IN_FLIGHT_MAX = 256 * MIB;
 /** Bodies up to this declared size are taken by one call; larger ones are copied into one buffer as they arrive. */
 export const BODY_WHOLE_BYTES_MAX = 64 * KIB;
-/** A body must have arrived within this time from its first read. */
-export const BODY_TIMEOUT_MS = 120_000;
+/** The first memory of a longer body; it grows fourfold, as bytes come. */
+export const BODY_FIRST_BYTES = 64 * KIB;
+/** For this long no body is slow: nothing can be said of its speed. */
+export const BODY_FRESH_MS = 2_000;
+/** A body that comes at less than this is slow: it goes first when memory is short. */
+export const BODY_FAST_BYTES_PER_S = 256 * KIB;
+/** The share of the memory for bodies that is made free at once when slow ones have to go. */
+export const BODY_EVICTED_SHARE = 1 / 16;
+/** A body of which nothing comes, or an answer of which nothing is taken, for this long is given up. */
+export const PACE_SILENT_MS = 60_000;
+/** The same for what is below this on the whole: 4 MiB take at most 35 minutes. */
+export const PACE_BYTES_PER_S_MIN = 2 * KIB;
+/** How often that is looked at. */
+export const PACE_CHECK_MS = 1_000;
 /** Encodings that one body may be wrapped in. */
 export const CONTENT_ENCODINGS_MAX = 2;
 /** How much longer than its content an encoded body may be: what does not compress grows a little. */
@@ -185,6 +197,18 @@ export const NUMBERS_SKIPPED = 1_000;
 export const ACK_WAIT_MS = 5_000;
 /** How often it is asked whether an owner has been silent for `--finalize-after`, at most. */
 export const FINALISE_CHECK_MS = 10_000;
+/** A chunk that is checked, or healed, is read in steps of this size; everything else has its turn in between. */
+export const HEAL_STEP_BYTES = 256 * KIB;
+/** Damage is healed this long after it was found: whatever found it tells of more of it first. */
+export const HEAL_DELAY_MS = 100;
+/** First pause after a damaged chunk could not be healed; it doubles from time to time. */
+export const HEAL_RETRY_MS_MIN = 1_000;
+/** Longest pause. */
+export const HEAL_RETRY_MS_MAX = 10 * 60_000;
+/** Damaged ranges of a chunk that others are asked for before all of it is looked at again; for more, that is done. */
+export const HEAL_PROBES_MAX = 64;
+/** What could not be healed is told at most this often. */
+export const HEAL_LOG_INTERVAL_MS = 60_000;
 /** Part of the shutdown time that peers get to take what they lack. */
 export const SHUTDOWN_REPLICAS_MS = 3_000;
 
@@ -196,3 +220,43 @@ export const METRICS_CACHE_MS = 1_000;
 export const MESSAGES_COUNTED_BYTES_MAX = 8 * KIB;
 /** Chunks that are counted at once before others go first: about a millisecond. */
 export const CENSUS_SLICE_CHUNKS = 10_000;
+
+/** Entries of a setting that gives each category a limit by its pattern. */
+export const CATEGORY_LIMITS_MAX = 256;
+/** How often it is asked what has expired. */
+export const RETENTION_CHECK_MS = 60_000;
+/** After a start nothing expires for this long: what a mistaken rule would delete is in the log by then. */
+export const RETENTION_GRACE_MS = 10 * 60_000;
+/** How often the time that was observed is put on the device: what a crash makes chunks live longer, at most. */
+export const RETENTION_SAVE_MS = 10 * 60_000;
+/** Chunks that expire at once; then others get their turn. */
+export const RETENTION_BATCH_CHUNKS_MAX = 256;
+/** Categories that are looked at in one go; then others get their turn. */
+export const RETENTION_BATCH_CATEGORIES_MAX = 1_000;
+/** The wall clock was set if it is further off than this from where it would have gone by itself. */
+export const CLOCK_STEP_MS_MIN = 1_000;
+/** Times that the wall clock was set, remembered each by itself; beyond, the smallest is put to its neighbour. */
+export const CLOCK_STEPS_MAX = 32;
+
+/** Fewest characters of a token: 16 of base64 are 96 bits. */
+export const TOKEN_CHARS_MIN = 16;
+/** Longest token. */
+export const TOKEN_CHARS_MAX = 256;
+/** Fewest different characters of a token: what a person types by holding a key down is none. */
+export const TOKEN_DISTINCT_CHARS_MIN = 8;
+/** Longest name of a token: shorter than the tokens that are made, so that one in the wrong field is no name. */
+export const TOKEN_NAME_CHARS_MAX = 32;
+/** Tokens of one node. All of them are compared with each token that was not seen before. */
+export const TOKENS_MAX = 1_000;
+/** Longest `Authorization` header that is looked at. */
+export const AUTHORIZATION_CHARS_MAX = 1_024;
+/** `Authorization` headers of known tokens that are remembered, so that they are not hashed again each time. */
+export const AUTHORIZATIONS_MAX = 1_024;
+/** Largest file of tokens or certificates. */
+export const SECRET_FILE_BYTES_MAX = 1 * MIB;
+/** How often these files are looked at. A change counts once it was the same twice: within two of these. */
+export const RELOAD_INTERVAL_MS = 1_000;
+/** A certificate that expires within this time is reported as a failed check. */
+export const CERTIFICATE_LEFT_MS_MIN = 14 * 86_400_000;
+/** How long the port may stay taken when one listener follows another on systems that allow only one at a time. */
+export const LISTEN_AGAIN_MS_MAX = 5_000;
