@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { parseChunkName } from "../protocol/names.ts";
 import type { CopyState } from "./peer.ts";
 
 /** One chunk to do something about. */
@@ -29,6 +30,8 @@ export class Lane {
   /** Entries before this one in `#sorted` are gone. */
   #head = 0;
   #inOrder = true;
+  /** Bytes that are missing here. */
+  bytes = 0;
 
   constructor(readonly category: string, readonly owner: string) {}
 
@@ -109,18 +112,21 @@ export class Backlog {
     if (!lane) this.#lanes.set(key, lane = new Lane(remote.category, owner));
     const known = lane.get(number);
     if (known) {
-      this.bytes += lackBytes - known.lackBytes;
+      this.#add(lane, lackBytes - known.lackBytes);
       Object.assign(known, { remote, lackBytes, resting: false });
       return;
     }
     lane.add({ number, remote, lackBytes, resting: false });
-    this.bytes += lackBytes;
+    this.#add(lane, lackBytes);
     this.chunks++;
   }
 
   /** The local copy has grown: fewer bytes are missing. */
   lacks(entry: Entry, lackBytes: number): void {
-    this.bytes += lackBytes - entry.lackBytes;
+    const { category, chunk } = entry.remote;
+    const lane = this.lane(category, parseChunkName(chunk)!.instance);
+    // An entry that is not in its lane any more is in no sum.
+    if (lane?.get(entry.number) === entry) this.#add(lane, lackBytes - entry.lackBytes);
     entry.lackBytes = lackBytes;
   }
 
@@ -131,7 +137,7 @@ export class Backlog {
     const entry = lane?.get(number);
     if (!lane || !entry) return;
     lane.delete(number);
-    this.bytes -= entry.lackBytes;
+    this.#add(lane, -entry.lackBytes);
     this.chunks--;
     if (lane.size === 0) this.#lanes.delete(key);
   }
@@ -153,6 +159,20 @@ export class Backlog {
     this.#lanes.clear();
     this.bytes = 0;
     this.chunks = 0;
+  }
+
+  /** Bytes that are missing here, of each category that lacks some. */
+  bytesByCategory(): Map<string, number> {
+    const sums = new Map<string, number>();
+    for (const { category, bytes } of this.#lanes.values()) {
+      if (bytes > 0) sums.set(category, (sums.get(category) ?? 0) + bytes);
+    }
+    return sums;
+  }
+
+  #add(lane: Lane, bytes: number): void {
+    lane.bytes += bytes;
+    this.bytes += bytes;
   }
 }
 

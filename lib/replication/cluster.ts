@@ -35,6 +35,25 @@ export interface ClusterSeams {
   readonly finaliseAfterMs: number;
 }
 
+/** What is measured of another node, as this one sees it. */
+export interface PeerMeter {
+  readonly instance: string;
+  /** It answered when it was last asked. */
+  readonly reachable: boolean;
+  /** Bytes that this node lacks of what the peer holds, of each category that lacks some. */
+  readonly behindBytes: ReadonlyMap<string, number>;
+  /** Milliseconds since this node last knew that it lacks nothing; 0 as long as it knows that. */
+  readonly behindMs: number;
+  /** Bytes that the peer said it lacks of what this node holds; `undefined` as long as it said nothing. */
+  readonly lagBytes: number | undefined;
+  /** Bytes of messages that were taken from it. */
+  readonly receivedBytes: number;
+  /** How often a copy of the peer was no continuation of this node's. */
+  readonly conflicts: number;
+  /** How often following it failed. */
+  readonly failures: number;
+}
+
 /** A node among others. */
 export class Cluster {
   readonly #context: ClusterContext;
@@ -147,6 +166,23 @@ export class Cluster {
       lag_bytes: this.#answers.lags.get(peer.instance) ?? null,
       last_error: lastError ?? null,
     }));
+  }
+
+  /** What is measured of each peer. */
+  meters(): PeerMeter[] {
+    return Array.from(
+      this.#followers.values(),
+      ({ peer, reachable, backlog, behindMs, received, failures }) => ({
+        instance: peer.instance,
+        reachable,
+        behindBytes: backlog.bytesByCategory(),
+        behindMs,
+        lagBytes: this.#answers.lags.get(peer.instance),
+        receivedBytes: received.bytes,
+        conflicts: received.conflicts,
+        failures,
+      }),
+    );
   }
 
   /** Resolves when every peer that can be reached has taken all that this node has done; or after `ms`. */

@@ -37,6 +37,14 @@ export interface DownloadRules {
   settled(remote: CopyState): void;
 }
 
+/** What came of one peer's copies since the start. */
+export interface Received {
+  /** Bytes of messages that were appended to copies here. */
+  bytes: number;
+  /** How often a copy of the peer turned out to be no continuation of this node's. */
+  conflicts: number;
+}
+
 /** Works off one peer's backlog. */
 export class Downloads {
   readonly #context: ClusterContext;
@@ -47,6 +55,8 @@ export class Downloads {
   #fetchBytes = REPLICATION_FETCH_BYTES_MAX;
   /** The last run was ended by the peer, and not by something here. */
   peerFailed = false;
+  /** Only grows. */
+  readonly received: Received = { bytes: 0, conflicts: 0 };
 
   constructor(context: ClusterContext, peer: Peer, backlog: Backlog, rules: DownloadRules) {
     this.#context = context;
@@ -105,7 +115,9 @@ export class Downloads {
   #appendPiece(piece: Piece, entry: Entry): void {
     try {
       const done = this.#context.store.appendCopy(piece, this.#peer.instance);
-      if (done === "appended") this.#rules.changed(piece.category, piece.chunk);
+      if (done !== "appended") return;
+      this.received.bytes += piece.bytes.length;
+      this.#rules.changed(piece.category, piece.chunk);
     } catch (error) {
       if (!(error instanceof CopyMismatchError)) throw error;
       this.#conflict(entry, error.message);
@@ -181,6 +193,7 @@ export class Downloads {
   #conflict(entry: Entry, why: string): void {
     if (entry.resting) return;
     entry.resting = true;
+    this.received.conflicts++;
     const { category, chunk, size } = entry.remote;
     this.#context.log.error("a peer's copy is not a continuation of this node's; both are kept as they are", {
       peer: this.#peer.instance,

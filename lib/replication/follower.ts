@@ -28,7 +28,7 @@ import {
 import { parseChunkName } from "../protocol/names.ts";
 import { Backlog } from "./backlog.ts";
 import type { ClusterContext } from "./context.ts";
-import { Downloads } from "./downloads.ts";
+import { Downloads, type Received } from "./downloads.ts";
 import type { ChangesAnswer, CopyState, Held, Peer, Piece } from "./peer.ts";
 import { localCopy } from "./local_copy.ts";
 import { plan } from "./plan.ts";
@@ -70,6 +70,8 @@ export class Follower {
   /** The peer has refused this node, and why. */
   refused: ChukchaError | undefined;
   readonly #trouble: Trouble;
+  /** When this node last knew that it lacks nothing of what the peer holds. */
+  #currentMs: number;
   /** This round's poll was answered. */
   #answered = false;
   #retriedMs = -Infinity;
@@ -92,6 +94,7 @@ export class Follower {
     this.#context = context;
     this.#others = others;
     this.sinceMs = context.clock.monotonic();
+    this.#currentMs = this.sinceMs;
     this.#reports = new Reports(context);
     this.#trouble = new Trouble(context, peer);
     this.#downloads = new Downloads(context, peer, this.backlog, {
@@ -105,6 +108,21 @@ export class Follower {
   /** What went wrong last, as long as it does. */
   get lastError(): string | undefined {
     return this.#trouble.lastError;
+  }
+
+  /** How often following it failed. */
+  get failures(): number {
+    return this.#trouble.failuresEver;
+  }
+
+  /** What came from it. */
+  get received(): Received {
+    return this.#downloads.received;
+  }
+
+  /** Milliseconds since this node last knew that it lacks nothing of what the peer holds; 0 as long as it knows that. */
+  get behindMs(): number {
+    return this.#isCurrent() ? 0 : this.#context.clock.monotonic() - this.#currentMs;
   }
 
   /** Begins. */
@@ -169,6 +187,7 @@ export class Follower {
     await this.#take(answer);
     await this.#downloads.run(CATCH_UP_ROUND_BYTES);
     this.#trouble.end();
+    this.#noteCurrent();
     await this.#breathe(answer);
     const now = this.#context.clock.monotonic();
     if (now - this.#retriedMs >= RESTING_MS) {
@@ -241,6 +260,8 @@ export class Follower {
   /** Takes over what the answer says: what is acknowledged first, so that nothing of it is fetched. */
   async #take(answer: ChangesAnswer): Promise<void> {
     const { store, identities, own } = this.#context;
+    // Until this answer came: what it tells is new.
+    this.#noteCurrent();
     if (answer.node.run !== this.#run || answer.reset) this.#begin(answer.node.run);
     identities.hearsay(answer.heardMs);
     for (const { category, instance, ranges, sizes } of answer.acknowledged) {
@@ -309,6 +330,14 @@ export class Follower {
     const isEmpty = copies.length === 0 && acknowledged.length === 0 && !more;
     if (!isEmpty || !this.#waits || clock.monotonic() - this.#askedMs >= EMPTY_ANSWER_MS_MIN) return;
     await this.#rest(EMPTY_ANSWER_MS_MIN);
+  }
+
+  #isCurrent(): boolean {
+    return this.reachable && this.listed && this.backlog.bytes === 0;
+  }
+
+  #noteCurrent(): void {
+    if (this.#isCurrent()) this.#currentMs = this.#context.clock.monotonic();
   }
 
   #become(reachable: boolean): void {

@@ -18,6 +18,8 @@ export class Trouble {
   readonly #peer: Peer;
   /** Failures since the last success. */
   failures = 0;
+  /** All there ever were. */
+  failuresEver = 0;
   /** What went wrong last, as long as it does. */
   lastError: string | undefined;
   #loggedMs = -Infinity;
@@ -40,6 +42,7 @@ export class Trouble {
     const { log, clock } = this.#context;
     const message = error instanceof Error ? error.message : String(error);
     this.failures++;
+    this.failuresEver++;
     const now = clock.monotonic();
     if (this.lastError === undefined || now - this.#loggedMs >= TROUBLE_LOG_INTERVAL_MS) {
       this.#loggedMs = now;

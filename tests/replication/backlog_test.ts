@@ -66,3 +66,23 @@ Deno.test("Backlog: what is said anew of a chunk makes it worth another try", ()
   backlog.wakeAll();
   assertEquals(backlog.get("web", "a", 1)!.resting, false);
 });
+
+Deno.test("Backlog.bytesByCategory sums over owners, and names only what lacks something", () => {
+  const backlog = new Backlog();
+  backlog.set("a", 1, copy(1), 10);
+  backlog.set("b", 1, { ...copy(1), chunk: "b-chunk000000001" }, 5);
+  backlog.set("a", 2, copy(2, 10, "logs"), 7);
+  backlog.set("a", 3, copy(3, 10, "done"), 0);
+  assertEquals(backlog.bytesByCategory(), new Map([["web", 15], ["logs", 7]]));
+  const entry = backlog.get("web", "a", 1)!;
+  backlog.lacks(entry, 4);
+  backlog.set("a", 2, copy(2, 20, "logs"), 17);
+  assertEquals(backlog.bytesByCategory(), new Map([["web", 9], ["logs", 17]]));
+  backlog.delete("web", "a", 1);
+  // It is in no sum any more.
+  backlog.lacks(entry, 100);
+  assertEquals([...backlog.bytesByCategory()], [["web", 5], ["logs", 17]]);
+  assertEquals(backlog.bytes, 22);
+  backlog.clear();
+  assertEquals(backlog.bytesByCategory().size, 0);
+});
