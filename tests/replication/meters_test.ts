@@ -53,7 +53,7 @@ Deno.test("Cluster.meters: of a peer that cannot be reached it is known when it 
   await cluster.close();
 });
 
-Deno.test("Cluster.meters: two copies that differ are counted as a conflict", async () => {
+Deno.test("Cluster.meters: a copy that does not fit is a conflict, and left alone for a while", async () => {
   const cluster = new Cluster(["a", "b"]);
   await cluster.startAll();
   await cluster.node("a").write("web", "one\n");
@@ -64,5 +64,10 @@ Deno.test("Cluster.meters: two copies that differ are counted as a conflict", as
   await cluster.node("a").write("web", "two\n");
   const meter = () => cluster.node("b").running.cluster!.meters()[0]!;
   await cluster.until(() => meter().conflicts > 0, "the conflict is seen");
+  const { changes } = cluster.calls;
+  const startMs = cluster.clock.monotonic();
+  await cluster.until(() => cluster.clock.monotonic() - startMs >= 5_000, "five seconds pass");
+  assertEquals([meter().conflicts, [...meter().behindBytes]], [1, [["web", 4]]]);
+  assert(cluster.calls.changes - changes < 20, `${cluster.calls.changes - changes} polls in 5 s`);
   await cluster.close();
 });
