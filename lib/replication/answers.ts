@@ -120,6 +120,12 @@ export class Answers implements Answerer {
       if (left <= 0) break;
       let { offset } = one;
       try {
+        if (one.length !== undefined) {
+          const part = this.#readPart(one, Math.min(left, one.length, PIECE_BYTES));
+          pieces.push(part);
+          left -= part.bytes.length;
+          continue;
+        }
         while (left > 0) {
           const piece = this.#read(one.category, one.chunk, offset, Math.min(left, PIECE_BYTES));
           if (!piece) break;
@@ -306,6 +312,10 @@ export class Answers implements Answerer {
   #read(category: string, chunk: string, offset: number, bytesMax: number): Piece | undefined {
     const piece = this.#context.store.readPiece(category, chunk, offset, bytesMax);
     return piece && { ...piece, category, chunk };
+  }
+
+  #readPart({ category, chunk, offset }: Wanted, length: number): Piece {
+    return { ...this.#context.store.readRange(category, chunk, offset, length), category, chunk, part: true };
   }
 }
 

@@ -17,6 +17,7 @@ import { Acknowledging } from "./acknowledging.ts";
 import { Answers } from "./answers.ts";
 import { Confirmations, type Demand } from "./confirmations.ts";
 import type { ClusterContext } from "./context.ts";
+import { Donors } from "./donors.ts";
 import { Finalising } from "./finalising.ts";
 import { Follower } from "./follower.ts";
 import { Identities } from "./identities.ts";
@@ -109,6 +110,8 @@ export class Cluster {
 
   /** Begins to follow the peers. */
   start(): void {
+    const donors = new Donors(this.#context, this.#followers);
+    this.#context.store.healWith((chunk, from, to) => donors.give(chunk, from, to));
     this.#followers.forEach((follower) => follower.start());
     this.#finalising.start();
   }
@@ -263,6 +266,7 @@ export class Cluster {
     const now = this.#unreachable();
     if (now.length !== before.length || now.some((owner) => !before.includes(owner))) {
       this.#silent = now;
+      if (before.some((owner) => !now.includes(owner))) this.#context.store.mayHeal();
       for (const instance of now) {
         if (before.includes(instance)) continue;
         // What it was still to be told.

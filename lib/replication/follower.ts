@@ -297,6 +297,8 @@ export class Follower {
     const { instance, number } = parseChunkName(chunk)!;
     const local = localCopy(store, category, chunk);
     if (instance === own.instance) this.#others.used(category, number);
+    const damaged = store.chunk(category, chunk);
+    if (damaged?.damaged) store.mayHeal(damaged);
     const step = store.isAcknowledged(category, instance, number) ? "nothing" : plan(local, remote);
     if (step === "nothing") this.backlog.delete(category, instance, number);
     else this.backlog.set(instance, number, remote, Math.max(0, remote.size - local.size));

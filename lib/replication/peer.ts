@@ -86,7 +86,7 @@ export interface ChangesAnswer {
   readonly pieces: readonly Piece[];
 }
 
-/** Bytes of one chunk: whole messages, ending where one of the owner's groups ended. */
+/** Bytes of one chunk: whole messages, ending where one of the owner's groups ended, unless they are a `part`. */
 export interface Piece {
   readonly category: string;
   readonly chunk: string;
@@ -96,6 +96,8 @@ export interface Piece {
   readonly rolling: number;
   /** Time of the last append in it, milliseconds since 1970. */
   readonly timeMs: number;
+  /** They were asked for with a length, and end anywhere. */
+  readonly part?: true;
 }
 
 /** A chunk, and from where on it is wanted. */
@@ -103,6 +105,8 @@ export interface Wanted {
   readonly category: string;
   readonly chunk: string;
   readonly offset: number;
+  /** Exactly so many bytes, wherever messages and groups end: the asking node heals its copy. @default as many as fit */
+  readonly length?: number;
 }
 
 /** What of the wanted was to be had, in the order asked for, as much as fits. */

@@ -53,7 +53,7 @@ export function decodeFramePieces(field: string, value: unknown, bytes: Uint8Arr
   let at = 0;
   return heads.map(({ length, ...head }) => {
     const part = bytes.subarray(at, at += length);
-    if (part.at(-1) !== NEWLINE) {
+    if (!head.part && part.at(-1) !== NEWLINE) {
       throw new WireError(`${field}: ${head.chunk} from ${head.offset} on does not end with a message`);
     }
     return { ...head, bytes: part };

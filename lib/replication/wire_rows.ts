@@ -4,8 +4,9 @@
  * ```text
  * row                                           in a group of
  * copy      number, size, synced, rolling, kind      category, owner                     kind: 0 growing, 1 complete,
- * wanted    number, offset                           category, owner                           2 finalised
- * piece     number, offset, length, rolling, time    category, owner                     time: ms since 1970
+ * wanted    number, offset[, length]                 category, owner                           2 finalised
+ * piece     number, offset, length, rolling,         category, owner                     time: ms since 1970
+ *           time[, 1 for a part]
  * held      number, size, synced                     instance, incarnation, category, owner
  * ```
  *
@@ -81,19 +82,27 @@ export function decodeCopyDetail(field: string, value: unknown): CopyDetail {
 
 /** Chunks and offsets, grouped. */
 export function encodeWanted(wanted: readonly Wanted[]): Group[] {
-  return encodeGroups(wanted.map(({ category, chunk, offset }) => chunkRow(category, chunk, offset)));
+  return encodeGroups(
+    wanted.map(({ category, chunk, offset, length }) =>
+      length === undefined ? chunkRow(category, chunk, offset) : chunkRow(category, chunk, offset, length)
+    ),
+  );
 }
 
 /** Chunks and offsets, in their order. */
 export function decodeWanted(field: string, value: unknown, max: number): Wanted[] {
-  return decodeChunks(field, value, max, ([, offset]) => ({ offset: integerOf(`${field}.offset`, offset) }));
+  return decodeChunks(field, value, max, ([, from, length]) => {
+    const offset = integerOf(`${field}.offset`, from);
+    if (length === undefined) return { offset };
+    return { offset, length: integerOf(`${field}.length`, length, SIZE_MAX - offset, 1) };
+  });
 }
 
 /** All of the pieces but their bytes, grouped. */
 export function encodePieces(pieces: readonly Piece[]): Group[] {
   return encodeGroups(
-    pieces.map(({ category, chunk, offset, bytes, rolling, timeMs }) =>
-      chunkRow(category, chunk, offset, bytes.length, rolling, timeMs)
+    pieces.map(({ category, chunk, offset, bytes, rolling, timeMs, part }) =>
+      chunkRow(category, chunk, offset, bytes.length, rolling, timeMs, ...part ? [1] : [])
     ),
   );
 }
@@ -107,6 +116,7 @@ export function decodePieces(field: string, value: unknown): PieceHead[] {
       length: integerOf(`${field}.length`, row[2], SIZE_MAX - offset, 1),
       rolling: crcOf(`${field}.rolling`, row[3]),
       timeMs: integerOf(`${field}.time`, row[4]),
+      ...row[5] === 1 ? { part: true } as const : {},
     };
   });
 }

@@ -19,11 +19,12 @@ import {
 import type { CategoryState } from "./category_state.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ChunkAccess } from "./chunk_access.ts";
-import { DiskError } from "./disk.ts";
+import { type Disk, DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
+import { RECORD_BYTES } from "./index_record.ts";
 import type { OwnChunks } from "./own_chunks.ts";
 import { publishAgain } from "./publish_again.ts";
-import { publishFile } from "./publish_file.ts";
+import { publishFile, writeAll } from "./publish_file.ts";
 
 /** What is acknowledged in one category, and how that grows. */
 export class Acknowledging {
@@ -159,10 +160,23 @@ export class Acknowledging {
       // On a full disk only the chunks themselves can make room. Their readers have said that they are done with them;
       // if the second attempt fails, they are merely missing, and their indexes keep their numbers from being used again.
       for (const chunk of chunks) {
+        await unseal(disk, chunk);
         directory.remove(chunk, [chunk.dataPath]);
         this.#state.lose(chunk);
       }
       await publish();
     }
+  }
+}
+
+/** Takes back, for good, that the chunk is whole: a sealed one whose data is gone would be taken for damaged. */
+async function unseal(disk: Disk, chunk: Chunk): Promise<void> {
+  if (!chunk.sealed) return;
+  const index = disk.open(chunk.indexPath, { write: true });
+  try {
+    writeAll(index, new Uint8Array(RECORD_BYTES), chunk.indexSize - RECORD_BYTES);
+    await index.sync();
+  } finally {
+    index.close();
   }
 }

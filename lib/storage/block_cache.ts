@@ -4,7 +4,8 @@
  * A chunk is divided at every MiB, at the first record that begins there or behind, so that all readers see the same
  * blocks wherever they start. Published bytes never change, so a block is good for as long as it is kept, and may be
  * handed to any number of responses at once; nobody writes into it. The block unused for longest goes first. Where a
- * chunk's end was cut off, its blocks have other names from then on, and those from before are never found again.
+ * chunk's end was cut off, or its records were made anew, the grid is another one from then on, and the blocks from
+ * before are found only by those who are still reading by the old one.
  *
  * What it buys: filling fresh memory is most of the cost of a large read (340 µs a MiB, reading and verifying 100), and
  * consumers that follow one category read the same data within seconds of each other. A single reader that passes once
@@ -40,12 +41,13 @@ export class BlockCache {
   }
 
   /**
-   * The block that the byte at `offset` lies in; `undefined` if it does not end within the `published` bytes, which
+   * The block of a grid (of `gridOf`, as of when `index` was loaded) that the byte at `offset` lies in; `undefined` if it does not end within the `published` bytes, which
    * `index` must cover: a chunk may have grown since that was loaded.
    *
    * Throws `ChukchaError` `damaged`, `BrokenIndexError`, `DiskError`.
    */
   get(
+    grid: string,
     chunk: Chunk,
     index: LoadedIndex,
     file: DiskFile,
@@ -55,7 +57,7 @@ export class BlockCache {
     let number = Math.floor(offset / BLOCK_BYTES);
     if (offset < blockStart(index, number)) number--;
     if ((number + 1) * BLOCK_BYTES > published) return undefined;
-    const key = `${chunk.dataPath}:${chunk.cuts}:${number}`;
+    const key = `${grid}:${number}`;
     const known = this.#blocks.get(key);
     if (known) {
       this.#blocks.delete(key);
@@ -76,6 +78,11 @@ export class BlockCache {
       this.#bytes -= bytes.length;
     }
   }
+}
+
+/** The name of the grid that a chunk's records make now. */
+export function gridOf({ dataPath, cuts, reindexed }: Chunk): string {
+  return `${dataPath}:${cuts}.${reindexed}`;
 }
 
 /** Where the block begins: behind the record that the byte before its place in the grid belongs to. */

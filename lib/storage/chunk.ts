@@ -42,12 +42,14 @@ export class Chunk {
   unproven = false;
   /** Acknowledged: its files are gone, or going. */
   removed = false;
-  /** Some bytes fail their checksum. */
+  /** Some bytes fail their checksum, or a file is missing. */
   damaged = false;
   /** Where that begins, if it was found at the start in what was not sealed. */
   damagedFrom: number | undefined;
   /** How often its end was cut off in this run. */
   cuts = 0;
+  /** How often its records were made anew in this run: each time, blocks may be divided elsewhere. */
+  reindexed = 0;
   /** `Clock.monotonic()` at its creation; for chunks of earlier runs, at start. */
   readonly bornMs: number;
   /** Its place in the order of changes. */

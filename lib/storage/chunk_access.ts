@@ -12,10 +12,11 @@ import { parseChunkName } from "../protocol/names.ts";
 import type { CategoryState } from "./category_state.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ChunkRange } from "./chunk_reader.ts";
-import { noteDamage } from "./damage.ts";
+import { asDamage } from "./damage.ts";
 import { DAMAGED_SUFFIX, setAside } from "./damaged_copy.ts";
+import { DiskError } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
-import { type ReadPiece, readPiece } from "./piece_reader.ts";
+import { type ReadPiece, readPiece, readRange } from "./piece_reader.ts";
 import { mendIndex } from "./recover.ts";
 import { BrokenIndexError } from "./verify.ts";
 
@@ -43,12 +44,12 @@ export class ChunkAccess {
   /** Reads whole messages. Rejects with `ChukchaError`. */
   async read(name: string, offset: number, sizeMax: number): Promise<ChunkRange> {
     const chunk = this.chunk(name);
-    const { reader, log } = this.#state.context;
+    const { reader } = this.#state.context;
     try {
       return reader.read(chunk, offset, sizeMax);
     } catch (error) {
-      if (error instanceof BrokenIndexError) return await this.#readMended(chunk, offset, sizeMax);
-      throw noteDamage(log, chunk, toChukchaError(error, `read ${name}`));
+      if (this.#isBrokenIndex(chunk, error)) return await this.#readMended(chunk, offset, sizeMax);
+      throw this.#told(chunk, error);
     }
   }
 
@@ -64,17 +65,41 @@ export class ChunkAccess {
   /** Reads a piece for another node, see `readPiece`. Throws `ChukchaError`. */
   piece(name: string, offset: number, bytesMax: number): ReadPiece | undefined {
     const chunk = this.chunk(name);
-    const { files, indexes, log } = this.#state.context;
+    const { files, indexes } = this.#state.context;
+    return this.#forPeer(chunk, () => readPiece(files, indexes, chunk, offset, bytesMax));
+  }
+
+  /** Reads verified bytes for another node that heals its copy, see `readRange`. Throws `ChukchaError`. */
+  range(name: string, offset: number, length: number): ReadPiece {
+    const chunk = this.chunk(name);
+    const { files, indexes } = this.#state.context;
+    return this.#forPeer(chunk, () => readRange(files, indexes, chunk, offset, length));
+  }
+
+  #forPeer<T>(chunk: Chunk, read: () => T): T {
     try {
-      return readPiece(files, indexes, chunk, offset, bytesMax);
+      return read();
     } catch (error) {
-      if (!(error instanceof BrokenIndexError)) {
-        throw noteDamage(log, chunk, toChukchaError(error, `read ${name}`));
-      }
+      if (!this.#isBrokenIndex(chunk, error)) throw this.#told(chunk, error);
       // Whoever asked asks again: by then it is mended, or known to be beyond that.
-      if (chunk.sealed) this.#mend(chunk).catch((failed) => noteDamage(log, chunk, failed));
+      if (chunk.sealed) this.#mend(chunk).catch((failed) => void this.#told(chunk, failed));
       throw this.#brokenIndex(chunk);
     }
+  }
+
+  /** Whether this says that the index is broken, or gone while the data is there. */
+  #isBrokenIndex(chunk: Chunk, error: unknown): boolean {
+    if (error instanceof BrokenIndexError) return true;
+    if (!(error instanceof DiskError) || error.kind !== "not_found" || !chunk.sealed) return false;
+    return this.#state.context.disk.sizeOf(chunk.indexPath) === undefined;
+  }
+
+  /** The error to be answered, having taken note of the damage that it may mean. */
+  #told(chunk: Chunk, error: unknown): ChukchaError {
+    return this.#state.context.damage.note(
+      chunk,
+      toChukchaError(asDamage(chunk, error), `read ${chunk.name}`),
+    );
   }
 
   /** Keeps what the chunk holds from `offset` on in a file beside it, damaged as it is. Rejects with `DiskError`. */
@@ -103,26 +128,29 @@ export class ChunkAccess {
 
   /** A record of the index is broken. That of a sealed chunk is made anew from the others and the data. */
   async #readMended(chunk: Chunk, offset: number, sizeMax: number): Promise<ChunkRange> {
-    const { reader, log, replacing } = this.#state.context;
-    const broken = () => noteDamage(log, chunk, this.#brokenIndex(chunk));
+    const { reader, damage, replacing } = this.#state.context;
+    const broken = () => damage.note(chunk, this.#brokenIndex(chunk));
     if (!chunk.sealed && !replacing.has(chunk)) throw broken();
     try {
       await this.#mend(chunk);
       return reader.read(chunk, offset, sizeMax);
     } catch (error) {
       if (error instanceof BrokenIndexError) throw broken();
-      throw noteDamage(log, chunk, toChukchaError(error, `read ${chunk.name}`));
+      throw this.#told(chunk, error);
     }
   }
 
   /** Once, however many readers wait for it. */
   #mend(chunk: Chunk): Promise<void> {
-    const { disk, files, indexes, log, replacing } = this.#state.context;
+    const { disk, files, indexes, log, replacing, damage } = this.#state.context;
     return replacing.get(chunk) ?? this.replace(chunk, async () => {
+      const known = chunk.damaged;
       await mendIndex({ disk, log }, chunk);
       files.forget(chunk.indexPath);
       indexes.forget(chunk);
+      chunk.reindexed++;
       log.warn("mended a damaged index", { chunk: chunk.dataPath });
+      if (chunk.damaged && !known) damage.found(chunk);
     });
   }
 

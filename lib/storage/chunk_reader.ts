@@ -19,9 +19,9 @@
 import { ChukchaError } from "../protocol/errors.ts";
 import { BLOCK_BYTES, BLOCK_CACHE_BYTES_MAX, READ_WHOLE_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
-import { type Block, BlockCache, loadBlock } from "./block_cache.ts";
+import { type Block, BlockCache, gridOf, loadBlock } from "./block_cache.ts";
 import type { Chunk } from "./chunk.ts";
-import { DamagedRangeError, noteDamage } from "./damage.ts";
+import { type Damage, DamagedRangeError } from "./damage.ts";
 import type { DiskFile } from "./disk.ts";
 import type { ByteRange } from "./examine.ts";
 import type { IndexCache, LoadedIndex } from "./index_cache.ts";
@@ -44,13 +44,15 @@ export interface ChunkRange {
 export class ChunkReader {
   readonly #files: OpenFiles;
   readonly #indexes: IndexCache;
+  readonly #damage: Damage;
   readonly #log: Log;
   readonly #blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
   readonly #scratch = new Uint8Array(BLOCK_BYTES);
 
-  constructor(files: OpenFiles, indexes: IndexCache, log: Log) {
+  constructor(files: OpenFiles, indexes: IndexCache, damage: Damage, log: Log) {
     this.#files = files;
     this.#indexes = indexes;
+    this.#damage = damage;
     this.#log = log;
   }
 
@@ -91,7 +93,7 @@ export class ChunkReader {
       while (endOf(last) < end) last = blockAt(endOf(last));
     } catch (error) {
       if (!(error instanceof ChukchaError)) throw error;
-      noteDamage(this.#log, chunk, error);
+      this.#damage.note(chunk, error);
       return undefined;
     }
     if (offset === first.start) this.#checkStart(chunk, index, open.file, offset);
@@ -111,8 +113,9 @@ export class ChunkReader {
    */
   #blockFinder(chunk: Chunk, index: LoadedIndex, file: DiskFile, end: number): (at: number) => Block {
     const published = chunk.size;
+    const grid = gridOf(chunk);
     return (at) =>
-      this.#blocks.get(chunk, index, file, at, published) ??
+      this.#blocks.get(grid, chunk, index, file, at, published) ??
         loadBlock(chunk, index, file, recordStart(index, at), recordEnd(index, end - 1));
   }
 
@@ -147,8 +150,7 @@ export class ChunkReader {
           at = to;
         } catch (error) {
           end();
-          const known = noteDamage(
-            this.#log,
+          const known = this.#damage.note(
             chunk,
             error instanceof Error ? error : new Error(String(error)),
           );

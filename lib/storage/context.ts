@@ -9,6 +9,7 @@ import type { Chunk } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
+import type { Damage } from "./damage.ts";
 import type { DiskGuard } from "./disk_guard.ts";
 import type { IndexCache } from "./index_cache.ts";
 import type { StorageMeter } from "./meter.ts";
@@ -54,6 +55,7 @@ export interface StorageContext {
   readonly files: OpenFiles;
   readonly indexes: IndexCache;
   readonly reader: ChunkReader;
+  readonly damage: Damage;
   readonly guard: DiskGuard;
   readonly sealer: Sealer;
   readonly rotation: RotationTimer;

@@ -13,7 +13,8 @@
  * A chunk whose last record is COMPLETE was synced before that record was written, so there all damage is damage, and
  * its size stays what it was even if the file has become shorter.
  *
- * Nothing is written here: the result says what to do, and doing it twice does no harm.
+ * Nothing is written here: the result says what to do, and doing it twice does no harm. While a node serves, the work is
+ * done in steps (`examining`), so that whoever asked can let others go first in between.
  *
  * Rejected: believing the last good record without looking at those before (after a power cut, blocks in the middle of
  * what was never synced may be missing while later ones are there); believing bytes that no record vouches for (a
@@ -21,7 +22,7 @@
  *
  * @module
  */
-import { INDEX_SEGMENT_BYTES_MAX, MIB } from "../protocol/limits.ts";
+import { INDEX_SEGMENT_BYTES_MAX, KIB, MIB } from "../protocol/limits.ts";
 import { crc32 } from "./crc32.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import {
@@ -77,6 +78,21 @@ interface Verdict {
   readonly gapGood: boolean;
 }
 
+/** About this much is read, or these many records are looked at, in one step. */
+const STEP_BYTES = 256 * KIB;
+const STEP_RECORDS = 4096;
+
+/** Work in steps: each yields the bytes that it read, the last one returns what came out. */
+export type Steps<T> = Generator<number, T, void>;
+
+/** Does all steps at once. */
+export function drain<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
 /**
  * Examines one chunk.
  *
@@ -84,7 +100,12 @@ interface Verdict {
  * @param read reads the data
  */
 export function examine(index: Uint8Array, read: ReadPiece): Examined {
-  const verdicts = judge(index, read);
+  return drain(examining(index, read));
+}
+
+/** The same in steps; the files must not change meanwhile. */
+export function* examining(index: Uint8Array, read: ReadPiece): Steps<Examined> {
+  const verdicts = yield* judge(index, read);
   const last = lastCommitted(verdicts);
   const complete = last >= 0 && (verdicts[last]!.record.flags & COMPLETE) !== 0;
 
@@ -94,7 +115,7 @@ export function examine(index: Uint8Array, read: ReadPiece): Examined {
   let rolling = 0;
   for (const { record, start, dataGood, gap, gapGood } of verdicts.slice(0, last + 1)) {
     if (gap) {
-      fillGap(out, read, gap, rolling, record.timeMs, gapGood);
+      yield* fillGap(out, read, gap, rolling, record.timeMs, gapGood);
       if (!gapGood) damaged.push(gap);
     }
     if (!dataGood) damaged.push({ from: start, to: record.end });
@@ -116,10 +137,12 @@ export function examine(index: Uint8Array, read: ReadPiece): Examined {
 }
 
 /** Every record that is whole and in its place, with what became of its bytes. */
-function judge(index: Uint8Array, read: ReadPiece): Verdict[] {
+function* judge(index: Uint8Array, read: ReadPiece): Steps<Verdict[]> {
   const verdicts: Verdict[] = [];
   let end = 0;
   let rolling = 0;
+  let bytes = 0;
+  let records = 0;
   for (let at = 0; at + RECORD_BYTES <= index.length; at += RECORD_BYTES) {
     const record = decodeRecord(index, at);
     if (!record) continue;
@@ -128,11 +151,16 @@ function judge(index: Uint8Array, read: ReadPiece): Verdict[] {
     const piece = record.length === 0 ? new Uint8Array() : read(start, record.length);
     const dataGood = piece !== undefined && (record.flags & DAMAGED) === 0 && crc32(piece) === record.crc;
     const gap = start > end ? { from: end, to: start } : undefined;
-    const gapGood = gap === undefined || vouchesFor(record, read, gap, rolling);
+    const gapGood = gap === undefined || (yield* vouchesFor(record, read, gap, rolling));
     verdicts.push({ record, start, dataGood, gap, gapGood });
     end = record.end;
     rolling = record.rolling;
+    bytes += record.length;
+    if (bytes < STEP_BYTES && ++records < STEP_RECORDS) continue;
+    yield bytes;
+    bytes = records = 0;
   }
+  yield bytes;
   return verdicts;
 }
 
@@ -153,37 +181,47 @@ function lastCommitted(verdicts: readonly Verdict[]): number {
 }
 
 /** Whether the bytes in the gap before a record, and its own, are those that its `rolling` was taken from. */
-function vouchesFor(record: IndexRecord, read: ReadPiece, gap: ByteRange, rollingBefore: number): boolean {
+function* vouchesFor(
+  record: IndexRecord,
+  read: ReadPiece,
+  gap: ByteRange,
+  rollingBefore: number,
+): Steps<boolean> {
   let rolling = rollingBefore;
   for (const { offset, length } of pieces({ from: gap.from, to: record.end })) {
     const piece = read(offset, length);
     if (!piece) return false;
     rolling = crc32(piece, rolling);
+    yield length;
   }
   return rolling === record.rolling;
 }
 
 /** Makes records for bytes whose own were lost. */
-function fillGap(
+function* fillGap(
   out: RecordList,
   read: ReadPiece,
   gap: ByteRange,
   rollingBefore: number,
   timeMs: number,
   good: boolean,
-): void {
+): Steps<void> {
   const builder = new IndexBuilder();
   builder.begin(gap.from, rollingBefore, timeMs);
   for (const { offset, length } of pieces(gap)) {
-    if (good) builder.add(read(offset, length)!);
-    else {out.push({
+    if (good) {
+      builder.add(read(offset, length)!);
+      yield length;
+    } else {
+      out.push({
         end: offset + length,
         flags: COMMIT | DAMAGED,
         length,
         timeMs,
         crc: 0,
         rolling: rollingBefore,
-      });}
+      });
+    }
   }
   if (!good) return;
   // It may end inside of a group; where it ends with a message, that is as good as the end of one.
@@ -195,7 +233,8 @@ function fillGap(
   }
 }
 
-function* pieces({ from, to }: ByteRange): Generator<{ offset: number; length: number }> {
+/** A range in parts, each as long as a record may be. */
+export function* pieces({ from, to }: ByteRange): Generator<{ offset: number; length: number }> {
   for (let offset = from; offset < to; offset += INDEX_SEGMENT_BYTES_MAX) {
     yield { offset, length: Math.min(INDEX_SEGMENT_BYTES_MAX, to - offset) };
   }
@@ -222,18 +261,21 @@ function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
   return true;
 }
 
-/** Reads a file of `size` bytes in steps of 1 MiB, for a reader that asks for pieces in order. */
+/** Reads a file of `size` bytes in steps of `stepBytes`, for a reader that asks for pieces in order. */
 export function pieceReader(
   file: { read(into: Uint8Array, offset: number): number },
   size: number,
+  stepBytes = MIB,
 ): ReadPiece {
   let window: Uint8Array | undefined;
   let from = 0;
   let filled = 0;
   return (offset, length) => {
     if (!window || offset < from || offset + length > from + filled) {
-      window ??= new Uint8Array(Math.min(MIB, size));
+      window ??= new Uint8Array(Math.min(stepBytes, size));
       from = offset;
+      // Should this fail, nothing of it is there.
+      filled = 0;
       filled = file.read(window, offset);
     }
     return offset + length <= from + filled

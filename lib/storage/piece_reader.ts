@@ -12,11 +12,12 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import type { Chunk } from "./chunk.ts";
+import { crc32 } from "./crc32.ts";
 import type { IndexCache, LoadedIndex } from "./index_cache.ts";
 import { COMMIT, DAMAGED, decodeRecord, type IndexRecord, RECORD_BYTES } from "./index_record.ts";
 import type { OpenFiles } from "./open_files.ts";
 import { uninitialised } from "./uninitialised.ts";
-import { BrokenIndexError, recordStart, verify } from "./verify.ts";
+import { BrokenIndexError, recordEnd, recordStart, verify } from "./verify.ts";
 
 /** Bytes of a chunk from `offset` to where one of its groups ends. */
 export interface ReadPiece {
@@ -64,6 +65,46 @@ export function readPiece(
       rolling: end.rolling,
       timeMs: end.timeMs,
     };
+  } finally {
+    files.give(open);
+  }
+}
+
+/**
+ * Reads exactly the `length` bytes from `offset`, or as many of them as are good: what another node lacks of a chunk that
+ * rotted there. Groups do not matter, so that copies which rotted in the same group can still heal one another.
+ *
+ * Throws `ChukchaError` `invalid_offset` or `damaged` (the first of them is), `BrokenIndexError`, `DiskError`.
+ */
+export function readRange(
+  files: OpenFiles,
+  indexes: IndexCache,
+  chunk: Chunk,
+  offset: number,
+  length: number,
+): ReadPiece {
+  const to = Math.min(chunk.size, offset + length);
+  if (offset >= to) {
+    throw new ChukchaError("invalid_offset", `off: nothing of ${chunk.name} is here from ${offset} on`);
+  }
+  const index = indexes.get(chunk);
+  const start = recordStart(index, offset);
+  const end = recordEnd(index, to - 1);
+  const bytes = uninitialised(end - start);
+  const open = files.take(chunk.dataPath);
+  try {
+    const good = Math.min(to, verify(index, open.file, bytes, start, end).good);
+    if (good <= offset) {
+      throw new ChukchaError(
+        "damaged",
+        `${chunk.name}: bytes from ${start} fail their checksum on this node`,
+      );
+    }
+    const number = index.firstEndingAfter(start);
+    const before = number === 0 ? 0 : recordOf(index, number - 1).rolling;
+    const { timeMs } = recordOf(index, number);
+    const rolling = crc32(bytes.subarray(0, good - start), before);
+    return { offset, bytes: bytes.subarray(offset - start, good - start), rolling, timeMs };
   } finally {
     files.give(open);
   }

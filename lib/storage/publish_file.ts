@@ -21,21 +21,24 @@ export async function publishFile(
   bytes: Uint8Array,
 ): Promise<void> {
   const path = directory === "" ? name : `${directory}/${name}`;
-  // 1. a file of its own
-  const file = disk.open(path + TEMPORARY_SUFFIX, { write: true, create: true });
-  try {
-    // 2. all bytes
-    file.truncate(0);
-    writeAll(file, bytes, 0);
-    // 3. on the device
-    await file.sync();
-  } finally {
-    file.close();
-  }
+  // 1. a file of its own, 2. all bytes, 3. on the device
+  await writeTemporary(disk, path, bytes);
   // 4. in place of the old one
   disk.rename(path + TEMPORARY_SUFFIX, path);
   // 5. the name on the device too
   await disk.syncDirectory(directory);
+}
+
+/** Writes `bytes` into the temporary file of `path`, and puts them on the device: what is left is to rename it. */
+export async function writeTemporary(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+  const file = disk.open(path + TEMPORARY_SUFFIX, { write: true, create: true });
+  try {
+    file.truncate(0);
+    writeAll(file, bytes, 0);
+    await file.sync();
+  } finally {
+    file.close();
+  }
 }
 
 /** Writes all of `bytes` at `offset`, however many calls that takes. Throws `DiskError`. */

@@ -80,6 +80,8 @@ export async function recoverCategory(
       await recoverChunk(context, chunk, names.has(name + INDEX_SUFFIX));
       if (chunk.size > 0) chunks.push(chunk);
     } else if (!names.has(chunk.name) && disk.sizeOf(chunk.indexPath)! > 0) {
+      // Sealed, it is as damaged as one whose data file is empty; otherwise nobody knows how much is missing.
+      if (recoverSealed(context, chunk, 0)) chunks.push(chunk);
       log.error("a chunk's data file is missing; its index is kept", { chunk: chunk.dataPath });
     }
   }
@@ -90,13 +92,21 @@ async function recoverChunk(context: RecoveryContext, chunk: Chunk, hasIndex: bo
   const dataSize = context.disk.sizeOf(chunk.dataPath)!;
   if (!hasIndex) {
     if (dataSize > 0) await adopt(context, chunk, dataSize);
-  } else if (!believeSealed(context, chunk, dataSize)) {
+  } else if (!recoverSealed(context, chunk, dataSize)) {
     await examineAndCut(context, chunk, dataSize);
   }
   chunk.complete = chunk.sealed;
   chunk.unproven = !chunk.sealed;
   if (chunk.sealed) chunk.synced = chunk.size;
   else if (chunk.instance === context.options.instance) settleOwn(context, chunk);
+}
+
+/** Takes over a chunk that was sealed; `false` if it was not. */
+function recoverSealed(context: RecoveryContext, chunk: Chunk, dataSize: number): boolean {
+  if (!believeSealed(context, chunk, dataSize)) return false;
+  chunk.complete = true;
+  chunk.synced = chunk.size;
+  return true;
 }
 
 /** Decides about an own chunk whose end may be missing: alone it is as long as it is, otherwise the peers are asked. */

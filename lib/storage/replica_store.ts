@@ -17,6 +17,8 @@ import type { StorageContext } from "./context.ts";
 import type { Appended, CopyPiece } from "./copies.ts";
 import { toChukchaError } from "./failure.ts";
 import { type NodeIdentity, writeNodeFile } from "./node_file.ts";
+import type { Donor } from "./heal.ts";
+import { Healer } from "./healer.ts";
 import type { ReadPiece } from "./piece_reader.ts";
 
 /** A chunk, and the category it is in. */
@@ -29,11 +31,15 @@ export interface ChunkOf {
 export abstract class ReplicaStore {
   readonly identity: NodeIdentity;
   protected readonly context: StorageContext;
+  protected readonly healer: Healer;
   protected readonly categories = new Map<string, Category>();
 
   protected constructor(identity: NodeIdentity, context: StorageContext) {
     this.identity = identity;
     this.context = context;
+    const { clock, log, damage } = context;
+    this.healer = new Healer(clock, log, ({ category }) => this.categories.get(category));
+    damage.found = (chunk) => this.healer.add(chunk);
   }
 
   // --- what is here ---
@@ -64,6 +70,14 @@ export abstract class ReplicaStore {
    */
   readPiece(category: string, name: string, offset: number, bytesMax: number): ReadPiece | undefined {
     return this.known(category).access.piece(name, offset, bytesMax);
+  }
+
+  /**
+   * Verified bytes of a chunk, exactly those `length` from `offset` on or as many of them as are good: for another node
+   * that heals its copy. Throws as `readPiece` does.
+   */
+  readRange(category: string, name: string, offset: number, length: number): ReadPiece {
+    return this.known(category).access.range(name, offset, length);
   }
 
   /** Grows when something was lost that other nodes may still hold: then their listings have to be seen again. */
@@ -153,6 +167,19 @@ export abstract class ReplicaStore {
   ): Promise<void> {
     if (of.ranges.length === 0) return;
     await this.made(category).acks.merge(instance, of, source);
+  }
+
+  // --- damage ---
+
+  /** Damaged chunks are healed with what `donor` gives, from now on. */
+  healWith(donor: Donor): void {
+    this.healer.donor = donor;
+  }
+
+  /** Somebody can be reached who may have what a damaged chunk lacks: of this one, or of any. */
+  mayHeal(chunk?: Chunk): void {
+    if (chunk) this.healer.wake(chunk);
+    else this.healer.wakeAll();
   }
 
   // --- this node's own chunks ---

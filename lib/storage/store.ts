@@ -20,6 +20,7 @@ import type { Chunk } from "./chunk.ts";
 import { type ChunkRange, ChunkReader } from "./chunk_reader.ts";
 import type { Clock } from "./clock.ts";
 import type { StorageContext, StoreOptions } from "./context.ts";
+import { Damage } from "./damage.ts";
 import type { Disk, DiskSpace } from "./disk.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { IndexCache } from "./index_cache.ts";
@@ -84,6 +85,7 @@ export class Store extends ReplicaStore {
       const files = new OpenFiles(disk, options.openFilesMax);
       const indexes = new IndexCache(files, INDEX_CACHE_BYTES_MAX);
       const guard = new DiskGuard(disk, clock, log, options.minFreeDiskBytes);
+      const damage = new Damage(log);
       const context: StorageContext = {
         options,
         disk,
@@ -92,7 +94,8 @@ export class Store extends ReplicaStore {
         files,
         indexes,
         guard,
-        reader: new ChunkReader(files, indexes, log),
+        reader: new ChunkReader(files, indexes, damage, log),
+        damage,
         sealer: new Sealer(files, guard, clock, log),
         rotation: new RotationTimer(clock, options.rotateIntervalMs),
         watchers: new Watchers(),
@@ -197,7 +200,8 @@ export class Store extends ReplicaStore {
   checkChunks({ damaged } = this.totals()): HealthCheck {
     const message = damaged === 0
       ? "no damage known"
-      : `${damaged} chunks hold damaged bytes; the log names them`;
+      : `${damaged} chunks hold damaged bytes, which no other ` +
+        "node has given back yet; they are not served, and the log names them";
     return { name: "chunks", ok: damaged === 0, message };
   }
 
@@ -210,6 +214,7 @@ export class Store extends ReplicaStore {
   async close(): Promise<void> {
     this.#closing = true;
     this.context.rotation.close();
+    await this.healer.close();
     await this.finish();
     await this.context.sealer.flush();
     this.context.files.close();
@@ -243,6 +248,9 @@ export class Store extends ReplicaStore {
     }
     // Not before: a start that is refused leaves nothing running.
     unsealed.forEach((chunk) => sealer.add(chunk, true));
+    for (const category of this.categories.values()) {
+      for (const chunk of category.chunks.sorted()) if (chunk.damaged && chunk.sealed) this.healer.add(chunk);
+    }
     const { incomplete, options } = this.context;
     if (incomplete.size > 0 && (options.peers ?? []).length === 0) {
       log.warn(

@@ -285,15 +285,17 @@ Deno.test("read: an index that was mended stays so, also for the next start", as
   await again.store.close();
 });
 
-Deno.test("read: a data file that is gone is an error that passes, not an empty chunk", async () => {
+Deno.test("read: a data file that is gone is damage, not an empty chunk", async () => {
   const { store, disk } = await completed([bytes("one\n")]);
   disk.remove(DATA);
   const error = await assertRejects(() => store.read("c", CHUNK, 0, 10), ChukchaError);
-  assertEquals([error.code, error.status], ["disk_failed", 503]);
+  assertEquals([error.code, error.status], ["damaged", 503]);
+  const damaged = [{ name: CHUNK, complete: true, size: 4, damaged: true as const }];
+  assertEquals(store.listChunks("c"), damaged);
   await store.close();
   const again = await openOn(disk.kill());
-  assertEquals(again.store.listChunks("c"), []);
-  assertEquals(again.log.of("error").length, 1);
+  assertEquals(again.store.listChunks("c"), damaged);
+  assertEquals(again.log.of("error").length, 2);
   assertEquals((await again.store.append("c", bytes("next\n"), false)).chunk, "n-chunk000000001");
   await again.store.close();
 });

@@ -1,0 +1,320 @@
+/**
+ * Healing: whatever rots in a complete chunk comes back from whoever has it, and no crash on the way makes it worse.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ChukchaError } from "../../lib/protocol/errors.ts";
+import { HEAL_RETRY_MS_MAX, KIB } from "../../lib/protocol/limits.ts";
+import type { Donor } from "../../lib/storage/heal.ts";
+import { DiskError } from "../../lib/storage/disk.ts";
+import { RECORD_BYTES } from "../../lib/storage/index_record.ts";
+import type { Store } from "../../lib/storage/store.ts";
+import { settle } from "../support/fake_clock.ts";
+import { checkServed, completeImmutable, serve } from "../support/invariants.ts";
+import { MemoryDisk } from "../support/memory_disk.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
+import { carry, carryEnd, chunkOf, openNode } from "./two_nodes.ts";
+import { bytes, openOn, type World } from "./world.ts";
+
+const CHUNK = chunkOf(0);
+const DATA = `c/${CHUNK}`;
+const INDEX = `${DATA}.idx`;
+/** Several groups, and one of several records. */
+const BATCHES = [
+  bytes("first\n"),
+  bytes(`${"x".repeat(70 * KIB)}\n${"y".repeat(80 * KIB)}\n`),
+  bytes("two\nthree\n"),
+  bytes(`${"z".repeat(40 * KIB)}\n`),
+  bytes("last\n"),
+];
+
+const owner = await openNode("n", new MemoryDisk(), { chunkBytesMax: 1 << 20 });
+for (const batch of BATCHES) await owner.store.append("c", batch, true);
+await owner.store.close();
+
+/** A copy of it, complete and sealed. */
+async function copied(): Promise<MemoryDisk> {
+  const source = await openNode("n", owner.disk.kill().clone());
+  source.store.settle("c", CHUNK, false);
+  const { store, disk } = await openNode("m");
+  await carry(source.store, store, "c", CHUNK, () => 100 * KIB);
+  assert(carryEnd(source.store, store, "c", CHUNK));
+  await store.close();
+  await source.store.close();
+  return disk.kill().clone();
+}
+
+const OWNED = owner.disk.kill().clone();
+const COPIED = await copied();
+const GOOD = OWNED.peek(DATA);
+const SIZE = GOOD.length;
+
+/** Gives what the good chunk has. */
+const whole: Donor = (_chunk, from, to) => Promise.resolve(GOOD.slice(from, to));
+
+type Change = (content: Uint8Array<ArrayBuffer>) => Uint8Array;
+
+const flipped = (...places: number[]): Change => (content) => {
+  for (const at of places) content[at < 0 ? content.length + at : at]! ^= 0x11;
+  return content;
+};
+
+/** What can become of the files, by name. */
+const ROT: readonly (readonly [what: string, change: (disk: MemoryDisk) => void])[] = [
+  ["the first byte", (disk) => disk.plant(DATA, flipped(0)(disk.peek(DATA)))],
+  ["a byte in the middle", (disk) => disk.plant(DATA, flipped(100 * KIB)(disk.peek(DATA)))],
+  ["the last byte", (disk) => disk.plant(DATA, flipped(-1)(disk.peek(DATA)))],
+  [
+    "bytes in several places",
+    (disk) => disk.plant(DATA, flipped(3, 66 * KIB, 90 * KIB, -3)(disk.peek(DATA))),
+  ],
+  ["every byte", (disk) => disk.plant(DATA, disk.peek(DATA).fill(0))],
+  ["the data, cut short", (disk) => disk.plant(DATA, disk.peek(DATA).subarray(0, 77_777))],
+  ["the data, empty", (disk) => disk.plant(DATA, new Uint8Array())],
+  ["the data file, gone", (disk) => disk.remove(DATA)],
+  ["the end of the first record", (disk) => disk.plant(INDEX, flipped(0)(disk.peek(INDEX)))],
+  ["the checksum of a record", (disk) => disk.plant(INDEX, flipped(2 * RECORD_BYTES + 21)(disk.peek(INDEX)))],
+  ["the index, cut short", (disk) => disk.plant(INDEX, disk.peek(INDEX).subarray(0, 70))],
+  ["the index file, gone", (disk) => disk.remove(INDEX)],
+  ["a byte, and the record that vouches for it", (disk) => {
+    disk.plant(DATA, flipped(100 * KIB)(disk.peek(DATA)));
+    disk.plant(INDEX, flipped(2 * RECORD_BYTES + 3)(disk.peek(INDEX)));
+  }],
+  ["a byte, and the record before the one that vouches for it", (disk) => {
+    disk.plant(DATA, flipped(100 * KIB)(disk.peek(DATA)));
+    disk.plant(INDEX, flipped(RECORD_BYTES + 3)(disk.peek(INDEX)));
+  }],
+  ["a byte, and the whole index", (disk) => {
+    disk.plant(DATA, flipped(100 * KIB)(disk.peek(DATA)));
+    disk.plant(INDEX, disk.peek(INDEX).fill(9));
+  }],
+];
+
+/** Lets everything happen that `ms` bring. */
+async function pass({ clock }: World, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 500) {
+    clock.advance(Math.min(500, left));
+    for (let i = 0; i < 3; i++) await settle();
+  }
+}
+
+/** Reads everything, as someone who does not mind damage: whoever heals learns of it. */
+async function look(store: Store): Promise<void> {
+  const [served] = await serve(store, "c", 32 * KIB);
+  if (served) checkServed(served, BATCHES);
+}
+
+async function assertWhole({ store, disk }: World): Promise<void> {
+  const [served] = await serve(store, "c", 32 * KIB);
+  checkServed(served!, BATCHES);
+  assertEquals([served!.info, served!.damage], [{ name: CHUNK, complete: true, size: SIZE }, []]);
+  assertEquals(disk.peek(DATA), GOOD);
+  assert(store.checkChunks().ok);
+}
+
+for (const [who, base] of [["n", OWNED], ["m", COPIED]] as const) {
+  Deno.test(`heal: whatever rots while ${who === "n" ? "the owner" : "a copy"} is served comes back`, async (t) => {
+    for (const [what, change] of ROT) {
+      await t.step(what, async () => {
+        const world = await openNode(who, base.clone());
+        world.store.healWith(whole);
+        change(world.disk);
+        await look(world.store);
+        await pass(world, 5_000);
+        await assertWhole(world);
+        await world.store.close();
+        const again = await openNode(who, world.disk.crash());
+        await assertWhole({ ...again });
+        assertEquals(again.log.of("error"), []);
+        await again.store.close();
+        assertEquals(world.disk.snapshot().has(`${DATA}.tmp`), false);
+      });
+    }
+  });
+}
+
+/** Opens a store whose files have rotted, and begins to heal it; the disk dies at the `n`-th operation, 0 for never. */
+async function dyingAt(n: number, base: MemoryDisk, change: (disk: MemoryDisk) => void): Promise<World> {
+  const world = await openNode("n", base.clone());
+  change(world.disk);
+  await look(world.store);
+  if (n > 0) world.disk.dieAt(n, new SeededRandom(n));
+  world.store.healWith(whole);
+  await pass(world, 500);
+  return world;
+}
+
+Deno.test("heal: a crash at any operation leaves the chunk healed, or as damaged as it was", async (t) => {
+  // An index alone is mended by the first read that meets it, which has its own tests.
+  const cases = ROT.filter(([what]) => !/record|index/.test(what) || what.startsWith("a byte"));
+  for (const [what, change] of cases) {
+    await t.step(what, async () => {
+      for (let n = 1;; n++) {
+        const { disk } = await dyingAt(n, OWNED, change);
+        if (!disk.dead) {
+          assert(n > 5, `only ${n} operations`);
+          break;
+        }
+        for (const power of ["kill", "exact", 1, 2, 3] as const) {
+          const left = power === "kill"
+            ? disk.kill().clone()
+            : disk.crash(power === "exact" ? undefined : { random: new SeededRandom(n * 100 + power) })
+              .clone();
+          const next = await openNode("n", left);
+          const [served] = await serve(next.store, "c", 32 * KIB);
+          if (served) checkServed(served, BATCHES);
+          next.store.healWith(whole);
+          await pass(next, 5_000);
+          if (served && next.store.chunk("c", CHUNK)!.sealed) await assertWhole(next);
+          assert(
+            ![...left.snapshot().keys()].some((path) => path.endsWith(".tmp")),
+            "a temporary file is left",
+          );
+          await next.store.close();
+        }
+      }
+    });
+  }
+});
+
+Deno.test("heal: on a disk that fails, or is full, it is tried again until it works", async (t) => {
+  for (const operation of ["write", "sync", "rename", "sync directory"] as const) {
+    for (const kind of ["failed", "full"] as const) {
+      await t.step(`${operation}: ${kind}`, async () => {
+        const world = await openNode("n", OWNED.clone());
+        ROT[3]![1](world.disk);
+        await look(world.store);
+        let refused = 0;
+        world.disk.faults.before = (what) => what === operation && ++refused < 4 ? kind : undefined;
+        world.store.healWith(whole);
+        await pass(world, 30_000);
+        assert(refused >= (operation === "sync directory" ? 1 : 4));
+        await assertWhole(world);
+        assertEquals(world.log.of("error").length, 2);
+        await world.store.close();
+        const again = await openNode("n", world.disk.crash());
+        await assertWhole(again);
+        await again.store.close();
+      });
+    }
+  }
+});
+
+Deno.test("heal: what the device cannot read counts as damaged", async () => {
+  const world = await openNode("n", OWNED.clone());
+  const { disk, store } = world;
+  const open = disk.open.bind(disk);
+  disk.open = (path, mode) => {
+    const file = open(path, mode);
+    if (path !== DATA) return file;
+    const read = file.read;
+    file.read = (into, offset) => {
+      if (offset <= 90 * KIB && offset + into.length > 90 * KIB && disk.peek(DATA)[90 * KIB] === 0) {
+        throw new DiskError("failed", "read", path, new Error("input/output error"));
+      }
+      return read(into, offset);
+    };
+    return file;
+  };
+  disk.plant(DATA, disk.peek(DATA).fill(0, 90 * KIB, 90 * KIB + 1));
+  store.healWith(whole);
+  await assertRejects(() => store.read("c", CHUNK, 0, SIZE), ChukchaError, "cannot read");
+  await pass(world, 1_000);
+  await assertWhole(world);
+  await store.close();
+});
+
+Deno.test("heal: bytes that are not those of the chunk are never taken, however often they are offered", async () => {
+  const world = await openNode("n", OWNED.clone());
+  let offered = 0;
+  world.store.healWith((_chunk, from, to) => {
+    offered++;
+    return Promise.resolve(new Uint8Array(to - from).fill(10));
+  });
+  ROT[1]![1](world.disk);
+  const rotten = world.disk.peek(DATA);
+  await look(world.store);
+  await pass(world, 20_000);
+  assert(offered > 3);
+  assertEquals(world.disk.peek(DATA), rotten);
+  assert(!world.store.checkChunks().ok);
+  world.store.healWith(whole);
+  await pass(world, 1_000);
+  await assertWhole(world);
+  await world.store.close();
+});
+
+Deno.test("heal: a chunk that is acknowledged meanwhile stays gone", async () => {
+  const world = await openNode("n", OWNED.clone());
+  ROT[1]![1](world.disk);
+  await look(world.store);
+  let give = (): void => {};
+  const gate = new Promise<void>((resolve) => give = resolve);
+  world.store.healWith(async (_chunk, from, to) => {
+    await gate;
+    return GOOD.slice(from, to);
+  });
+  await pass(world, 500);
+  await world.store.acknowledge("c", CHUNK, SIZE);
+  give();
+  await pass(world, 5_000);
+  assertEquals(world.store.listChunks("c"), []);
+  assertEquals([...world.disk.snapshot().keys()].filter((path) => path.includes("chunk")), []);
+  assert(world.store.checkChunks().ok);
+  await world.store.close();
+});
+
+Deno.test("heal: bytes behind the end of a complete chunk are kept aside", async () => {
+  const world = await openNode("n", OWNED.clone());
+  world.disk.plant(DATA, Uint8Array.from([...flipped(3)(world.disk.peek(DATA)), 1, 2, 3]));
+  world.store.healWith(whole);
+  await look(world.store);
+  await pass(world, 1_000);
+  await assertWhole(world);
+  assertEquals(world.disk.peek(`${DATA}.damaged`), Uint8Array.of(1, 2, 3));
+  await world.store.close();
+});
+
+Deno.test("heal: a node that is alone says that there is nobody to ask, once, and keeps everything", async () => {
+  const world = await openOn(OWNED.clone());
+  ROT[3]![1](world.disk);
+  const rotten = world.disk.peek(DATA);
+  await look(world.store);
+  await pass(world, 2 * HEAL_RETRY_MS_MAX);
+  assertEquals(world.log.of("error").filter((line) => line.includes("is alone")).length, 1);
+  assertEquals(world.disk.peek(DATA), rotten);
+  assert(!world.store.checkChunks().ok);
+  await world.store.close();
+});
+
+Deno.test("heal: rot while it is healed is found, and healed as well", async () => {
+  const world = await openNode("n", OWNED.clone());
+  ROT[1]![1](world.disk);
+  await look(world.store);
+  let planted = false;
+  world.store.healWith((_chunk, from, to) => {
+    if (!planted) ROT[0]![1](world.disk);
+    planted = true;
+    return Promise.resolve(GOOD.slice(from, to));
+  });
+  await pass(world, 5_000);
+  await look(world.store);
+  await pass(world, 5_000);
+  await assertWhole(world);
+  await world.store.close();
+});
+
+Deno.test("heal: a reader that is under way when the files are replaced gets what it was promised", async () => {
+  const world = await openNode("n", OWNED.clone());
+  const { body } = await world.store.read("c", CHUNK, 0, SIZE);
+  const before = (await serve(world.store, "c", SIZE))[0]!;
+  ROT[1]![1](world.disk);
+  world.store.healWith(whole);
+  await assertRejects(() => world.store.read("c", CHUNK, 6 + 70 * KIB + 1, 8), ChukchaError);
+  await pass(world, 1_000);
+  await assertWhole(world);
+  assertEquals(new Uint8Array(await new Response(body as ReadableStream).arrayBuffer()), GOOD);
+  completeImmutable(before, (await serve(world.store, "c", SIZE))[0]!);
+  await world.store.close();
+});
