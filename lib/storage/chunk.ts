@@ -46,6 +46,8 @@ export class Chunk {
   damaged = false;
   /** Where that begins, if it was found at the start in what was not sealed. */
   damagedFrom: number | undefined;
+  /** What of it was published again as new messages in this run, see `publish_again.ts`. */
+  published: { readonly from: number; readonly to: number } | undefined;
   /** How often its end was cut off in this run. */
   cuts = 0;
   /** How often its records were made anew in this run: each time, blocks may be divided elsewhere. */

@@ -2,7 +2,7 @@
  * Cuts this node's copy of a chunk to what is complete elsewhere, and publishes the excess again as new messages.
  *
  * That happens where the owner was given up, or came back, while nodes could not ask each other: the shortest complete
- * size wins. Order: the excess is published again and is on the device; then the index is replaced by one that ends
+ * size wins. Order: what stays is on the device; the excess is published again and is on the device; then the index is replaced by one that ends
  * earlier, as a whole; then the data is cut; then readers see it.
  *
  * What a crash leaves: before the index is replaced, the longer copy, with which all is done again (messages are there
@@ -54,9 +54,9 @@ export async function cutExcess(
     await sealer.withdraw(chunk);
     await access.settled(chunk);
     const prefix = prefixOf(category, chunk, size, rolling);
-    await publishAgain(own, access, chunk, size);
-    // Whoever reads the new index at the next start believes it without looking.
+    // Whoever reads the new index at the next start believes it without looking. First, since it may fail for good.
     if (!chunk.sealed) await copies.sync(chunk);
+    await publishAgain(own, access, chunk, size);
     await access.replace(chunk, () => replaceIndex(category, chunk, prefix));
     log.info("cut a copy to what is complete elsewhere; the rest was published again", {
       chunk: chunk.dataPath,
@@ -160,6 +160,7 @@ async function replaceIndex({ state }: Category, chunk: Chunk, prefix: Prefix): 
     settled: true,
     damaged: chunk.damaged && (chunk.damagedFrom ?? 0) < prefix.size,
     cuts: chunk.cuts + 1,
+    published: undefined,
   });
   state.noteOpen(chunk);
 }

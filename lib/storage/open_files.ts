@@ -94,7 +94,7 @@ export class OpenFiles {
     } catch (error) {
       // On a read-only file system, reads must go on.
       if (!(error instanceof DiskError) || error.kind !== "read_only") throw error;
-      return { file: this.#disk.open(path, {}), readOnly: true };
+      return { file: readOnlyFile(this.#disk.open(path, {}), path), readOnly: true };
     }
   }
 
@@ -123,6 +123,24 @@ export class OpenFiles {
       return;
     }
   }
+}
+
+/**
+ * A file that could be opened for reading alone, since its file system takes no writes: says so to whoever writes to it.
+ * The system would call it a bad descriptor, which looks like a broken disk and not like something that passes.
+ */
+function readOnlyFile(file: DiskFile, path: string): DiskFile {
+  const refuse = (operation: string) => (): never => {
+    throw new DiskError("read_only", operation, path);
+  };
+  return {
+    size: () => file.size(),
+    read: (into, offset) => file.read(into, offset),
+    write: refuse("write"),
+    truncate: refuse("truncate"),
+    sync: () => file.sync(),
+    close: () => file.close(),
+  };
 }
 
 /** Syncs all of them, and waits for all even if one fails: none may be closed while it is still being synced. */

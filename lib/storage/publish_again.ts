@@ -2,9 +2,12 @@
  * Publishes the end of a chunk again, as new messages of this node: what is beyond the size that a chunk was complete
  * with elsewhere is never dropped silently.
  *
- * Each batch is on the device before the next one is read, so that the old place may go when this is done. A crash on the
- * way has it done again from the beginning: some messages are there twice, none is lost. Messages that are damaged cannot
- * be published; then all of it is set aside as a file, see `damaged_copy.ts`.
+ * Each batch is on the device before the next one is read, so that the old place may go when this is done. What was
+ * published is noted on the chunk: whatever fails afterwards is tried again and again, and must not publish it each time.
+ * The note dies with the process: after a crash it is done from the beginning, some messages are there twice, none is
+ * lost. Rejected: a note on the disk, one more file to sync where a crash between two steps costs a few duplicates.
+ *
+ * Messages that are damaged cannot be published; then all of it is set aside as a file, see `damaged_copy.ts`.
  *
  * @module
  */
@@ -32,7 +35,10 @@ export async function publishAgain(
 }
 
 async function append(own: OwnChunks, access: ChunkAccess, chunk: Chunk, offset: number): Promise<void> {
-  for (let at = offset; at < chunk.size;) {
+  const { published } = chunk;
+  const isGoingOn = published !== undefined && published.from <= offset && offset <= published.to;
+  const from = isGoingOn ? published.from : offset;
+  for (let at = isGoingOn ? published.to : offset; at < chunk.size;) {
     try {
       const bytes = await access.readWhole(chunk.name, at, EXCESS_BATCH_BYTES);
       await own.append(bytes, true);
@@ -42,5 +48,6 @@ async function append(own: OwnChunks, access: ChunkAccess, chunk: Chunk, offset:
       await access.setAside(chunk, offset);
       at = error.next;
     }
+    chunk.published = { from, to: at };
   }
 }

@@ -137,6 +137,19 @@ Deno.test("mergeAcknowledged: the process may die, and the power go, at every op
   }
 });
 
+Deno.test("mergeAcknowledged: what cannot be noted publishes the excess once, however often it is tried", async () => {
+  const { store, disk } = await holder(1);
+  await store.append("c", bytes("zero\n"), false);
+  disk.faults.before = (operation, path) =>
+    operation === "open" && path.includes("acknowledged") ? "too_many_open" : undefined;
+  const word = of([[0, 0]], [[0, 3]]);
+  for (let i = 0; i < 5; i++) await assertRejects(() => store.mergeAcknowledged("c", "n", word, "n"));
+  disk.faults.before = () => undefined;
+  await store.mergeAcknowledged("c", "n", word, "n");
+  assertEquals(await messages(store, "c"), ["b0", "zero"]);
+  await store.close();
+});
+
 // --- cutExcess ---
 
 const TEXT = "one\ntwo\nthree\nfour\n";
@@ -242,6 +255,38 @@ Deno.test("cutExcess: the process may die, and the power go, at every operation"
       if (cut) break;
     }
   }
+});
+
+Deno.test("cutExcess: what cannot be finished publishes the excess once, however often it is tried", async () => {
+  for (const fault of ["no inodes", "one write"] as const) {
+    const { store, disk } = await longer("copy");
+    const [size, rolling] = [4, crc32(bytes(TEXT.slice(0, 4)))];
+    // A chunk of its own to append to is there; what replaces the index finds no room.
+    await store.append("c", bytes("zero\n"), false);
+    disk.faults.before = (operation, path) =>
+      fault === "no inodes" && operation === "open" && /\.idx\./.test(path) ? "full" : undefined;
+    if (fault === "one write") {
+      let writes = 0;
+      disk.faults.before = (operation) => operation === "write" && ++writes > 2 ? "full" : undefined;
+    }
+    for (let i = 0; i < 5; i++) await assertRejects(() => store.cutExcess("c", chunkOf(0), size, rolling));
+    disk.faults.before = () => undefined;
+    await store.cutExcess("c", chunkOf(0), size, rolling);
+    assertEquals(await messages(store, "c"), ["four", "one", "three", "two", "zero"], fault);
+    await store.close();
+  }
+});
+
+Deno.test("cutExcess: a copy whose sync has failed publishes nothing, and is kept whole", async () => {
+  const { store, disk } = await longer("copy");
+  disk.faults.before = (operation) => operation === "sync" ? "failed" : undefined;
+  await assertRejects(() => store.syncCopy("c", chunkOf(0)));
+  disk.faults.before = () => undefined;
+  const rolling = crc32(bytes(TEXT.slice(0, 4)));
+  for (let i = 0; i < 3; i++) await assertRejects(() => store.cutExcess("c", chunkOf(0), 4, rolling));
+  assertEquals(await messages(store, "c"), ["four", "one", "three", "two"]);
+  assertEquals(store.chunk("c", chunkOf(0))!.size, TEXT.length);
+  await store.close();
 });
 
 Deno.test("cutExcess: a read that is under way ends early, and nothing is called damaged", async () => {

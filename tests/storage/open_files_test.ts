@@ -59,8 +59,15 @@ Deno.test("OpenFiles: a file of a read-only file system is opened for reading", 
   const disk = diskWith("a");
   disk.faults.readOnly = true;
   const files = new OpenFiles(disk, 2);
-  assertEquals(files.take("a").file.size(), 1);
+  const { file } = files.take("a");
+  assertEquals(file.size(), 1);
   assertEquals(assertThrows(() => files.take("b"), DiskError).kind, "not_found");
+  // Also to whoever holds it still when the file system takes writes again: that is no broken disk.
+  disk.faults.readOnly = false;
+  assertEquals(assertThrows(() => file.write(bytes("x"), 0), DiskError).kind, "read_only");
+  assertEquals(assertThrows(() => file.truncate(0), DiskError).kind, "read_only");
+  const { file: again } = files.take("a");
+  assertEquals(again.write(bytes("x"), 0), 1);
 });
 
 /** Chunks with an index of four records each, and a cache for three of them that opens a file for each load. */
