@@ -29,6 +29,8 @@ import { PeerClient } from "./replication/peer_client.ts";
 import { formatListen, type Settings } from "./settings.ts";
 import { SystemClock } from "./storage/clock.ts";
 import { DenoDisk } from "./storage/deno_disk.ts";
+import { DiskError } from "./storage/disk.ts";
+import { explainStart } from "./storage/failure.ts";
 import { SystemRandom } from "./storage/random.ts";
 import { Store, type StoreSeams } from "./storage/store.ts";
 import { VERSION } from "./version.ts";
@@ -131,14 +133,10 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
  */
 export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
   const clock = new SystemClock();
-  const seams = {
-    disk: new DenoDisk(settings.dataDir),
-    clock,
-    random: new SystemRandom(),
-    log,
-    connect: ({ instance, url }: PeerAddress) => new PeerClient(instance, url),
-  };
-  const node = await buildNode(settings, seams);
+  const node = await buildHere(settings, log, clock).catch((error) => {
+    if (!(error instanceof DiskError)) throw error;
+    throw new Error(explainStart(error, settings.dataDir), { cause: error });
+  });
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = listen(node.app, settings, log, new ErrorAnswers(log, clock));
@@ -188,6 +186,17 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     finished: finished.promise,
     stop: () => stopping ??= stop(),
   };
+}
+
+/** Async, so that what the disk says at once is a rejection as well. */
+async function buildHere(settings: Settings, log: Log, clock: SystemClock): Promise<BuiltNode> {
+  return await buildNode(settings, {
+    disk: new DenoDisk(settings.dataDir),
+    clock,
+    random: new SystemRandom(),
+    log,
+    connect: ({ instance, url }: PeerAddress) => new PeerClient(instance, url),
+  });
 }
 
 function listen(

@@ -1,12 +1,12 @@
 /**
  * How errors leave the process: one place turns whatever was thrown into `{"error":{"code","message","written"}}`.
  *
- * A disk's own words and a defect's stack go to the log, rate-limited, never to the client.
+ * A disk's own words and a defect's stack go to the log, never to the client; what goes on for long ever more rarely.
  *
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { ERROR_LOG_INTERVAL_MS, RETRY_AFTER_S } from "../protocol/limits.ts";
+import { ERROR_LOG_INTERVAL_MS, RETRY_AFTER_S, TROUBLE_LOG_INTERVAL_MS } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import type { Clock } from "../storage/clock.ts";
 
@@ -20,8 +20,8 @@ export function errorResponse(error: ChukchaError, headers: Record<string, strin
 export class ErrorAnswers {
   readonly #log: Log;
   readonly #clock: Clock;
-  /** When an error of this code was last logged, and how many since were not. */
-  readonly #logged = new Map<string, { atMs: number; silent: number }>();
+  /** When an error of this code was last logged, for how long none is, and how many that were. */
+  readonly #logged = new Map<string, { atMs: number; pauseMs: number; silent: number }>();
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
@@ -46,11 +46,13 @@ export class ErrorAnswers {
   #report(code: string, message: string, error: string): void {
     const now = this.#clock.monotonic();
     const last = this.#logged.get(code);
-    if (last && now - last.atMs < ERROR_LOG_INTERVAL_MS) {
+    if (last && now - last.atMs < last.pauseMs) {
       last.silent++;
       return;
     }
-    this.#logged.set(code, { atMs: now, silent: 0 });
+    const goesOn = last !== undefined && now - last.atMs < 2 * last.pauseMs;
+    const pauseMs = goesOn ? Math.min(2 * last.pauseMs, TROUBLE_LOG_INTERVAL_MS) : ERROR_LOG_INTERVAL_MS;
+    this.#logged.set(code, { atMs: now, pauseMs, silent: 0 });
     this.#log.error(message, { code, error, ...(last?.silent ? { silent_before: last.silent } : {}) });
   }
 }

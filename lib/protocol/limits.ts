@@ -142,7 +142,7 @@ export const DISK_SPACE_CHECK_MS = 500;
 export const RETRY_AFTER_S = 1;
 /** Values quoted in error messages are cut to this length. */
 export const QUOTED_CHARS_MAX = 80;
-/** Errors of one code are logged at most this often. */
+/** Errors of one code are logged at most this often; while they go on, the pauses double up to `TROUBLE_LOG_INTERVAL_MS`. */
 export const ERROR_LOG_INTERVAL_MS = 1_000;
 /** Places in the order of changes where a page ended, kept for whoever asks for the next one. */
 export const CHANGE_BOOKMARKS_MAX = 64;
@@ -187,7 +187,7 @@ export const RETRY_MS_MIN = 100;
 export const RETRY_MS_MAX = 2_000;
 /** What could not be fetched or used is tried again after this time. */
 export const RESTING_MS = 10_000;
-/** The same trouble with a peer is logged at most this often. */
+/** The same trouble, with a peer, with the disk, or told to a client, is logged at most this often. */
 export const TROUBLE_LOG_INTERVAL_MS = 60_000;
 /** A node that was heard this recently is live: another one of its name is refused. */
 export const NODE_LIVE_MS = 5_000;

@@ -101,7 +101,7 @@ export class Downloads {
         // Only what is next in its lane: what lies before it may have failed.
         if (!lane || !entry || this.#next(lane).next().value !== entry) continue;
         this.#appendPiece(piece, entry);
-        // A conflict. To look at it anew would be to ask for the same bytes again at once, and for ever.
+        // A conflict, or nothing may be appended to it. To look at it anew would be to ask for the same bytes again at once, and for ever.
         if (entry.resting) continue;
         // Before anything of the next chunk: readers find a chunk complete when they come to its end.
         const sync = this.#settle(entry);
@@ -115,6 +115,11 @@ export class Downloads {
   }
 
   #appendPiece(piece: Piece, entry: Entry): void {
+    if (this.#context.store.chunk(piece.category, piece.chunk)?.poisoned) {
+      // A sync of it has failed: nothing is appended before the next start. Others must not wait for that.
+      entry.resting = true;
+      return;
+    }
     try {
       const done = this.#context.store.appendCopy(piece, this.#peer.instance);
       if (done !== "appended") return;
@@ -278,7 +283,9 @@ export class Downloads {
   }
 
   async #ask(wanted: readonly Wanted[]): Promise<FetchAnswer> {
-    const { clock, own, identities } = this.#context;
+    const { clock, own, identities, store } = this.#context;
+    // What cannot be stored need not be sent.
+    store.admitCopies();
     let answer: FetchAnswer;
     try {
       answer = await within(clock, this.#peer.fetch(own, wanted, this.#fetchBytes), FETCH_TIMEOUT_MS);

@@ -269,8 +269,10 @@ export class Follower {
       await store.mergeAcknowledged(category, instance, { ranges, sizes }, this.peer.instance);
     }
     for (const copy of answer.copies) this.#consider(copy);
-    await this.#appendInline(answer.pieces);
+    // What is to be done is in the backlog now. Should the disk take no bytes, what comes behind this in the order of
+    // changes must be heard of all the same: it may be acknowledgements, which make room.
     this.#cursor = answer.cursor;
+    await this.#appendInline(answer.pieces);
     if (answer.more || this.listed) return;
     this.listed = true;
     // The peer may wait for these copies and, either of the two having restarted, not know of them.

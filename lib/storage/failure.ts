@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ChukchaError, type ErrorCode, type Written } from "../protocol/errors.ts";
+import { ChukchaError, type ErrorCode, quote, type Written } from "../protocol/errors.ts";
 import { DiskError } from "./disk.ts";
 
 /** The error that answers a request whose disk operation failed. Passes on what is one already. */
@@ -13,6 +13,20 @@ export function toChukchaError(error: unknown, action: string, written: Written 
   const [code, hint] = ANSWERS[error.kind];
   return new ChukchaError(code, `${action}: ${hint}`, { written, cause: error });
 }
+
+/** Why a data directory cannot be used, for whoever starts a node on it: the system's own words, and what to do. */
+export function explainStart(error: DiskError, dataDir: string): string {
+  return `the data directory ${quote(dataDir)} cannot be used: ${error.message}; ${START_ADVICE[error.kind]}`;
+}
+
+const START_ADVICE: Readonly<Record<DiskError["kind"], string>> = {
+  full: "make room on its disk (or remove files, if it is inodes that are used up), then start again",
+  too_many_open: "raise the limit of open files (ulimit -n), then start again",
+  read_only: "this user must be able to write there: check owner and mount, or choose another --data-dir",
+  not_found: "choose another --data-dir",
+  exists: "move away what is there, or choose another --data-dir",
+  failed: "check the disk, or choose another --data-dir",
+};
 
 const ANSWERS: Readonly<Record<DiskError["kind"], readonly [ErrorCode, string]>> = {
   full: ["disk_full", "no space (or inodes) left on the disk; free some, writes resume by themselves"],
