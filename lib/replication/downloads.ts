@@ -101,7 +101,8 @@ export class Downloads {
         // Only what is next in its lane: what lies before it may have failed.
         if (!lane || !entry || this.#next(lane).next().value !== entry) continue;
         this.#appendPiece(piece, entry);
-        // A conflict, or nothing may be appended to it. To look at it anew would be to ask for the same bytes again at once, and for ever.
+        // A conflict, or nothing may be appended to it. To look at it anew would be to ask for the same bytes again at
+        // once, and for ever.
         if (entry.resting) continue;
         // Before anything of the next chunk: readers find a chunk complete when they come to its end.
         const sync = this.#settle(entry);
