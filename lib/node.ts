@@ -91,12 +91,13 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     finaliseAfterMs: settings.finalizeAfterMs,
   });
   let draining = false;
+  const budget = new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX);
   const service: Service = {
     store,
     clock,
     log,
-    budget: new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX),
-    arriving: new ArrivingBodies(),
+    budget,
+    arriving: new ArrivingBodies(budget, clock),
     tails: new OpenTails(TAILS_MAX),
     messageBytesMax: settings.maxMessageSize,
     batchBytesMax: settings.maxBatchSize,

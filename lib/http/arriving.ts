@@ -1,30 +1,174 @@
 /**
- * The bodies that are still on their way in.
+ * The bodies that are still on their way in: how long they may take, and who has to go when memory is short.
  *
- * Owns: their count, and the moment at which there are none. It is here because the runtime's own shutdown cuts off
- * request bodies that are under way: a client in the middle of sending would be told that its body ended early, a 400,
- * and shippers drop what is answered so.
+ * Owns: their set, what memory each holds of the budget, and the moment at which there are none. That moment matters
+ * because the runtime's own shutdown cuts off request bodies that are under way: a client in the middle of sending
+ * would be told that its body ended early, a 400, and shippers drop what is answered so.
+ *
+ * Refuses, with a 503, for shippers retry that and nothing else:
+ * 1. a body that stands still or is too slow on the whole, see `pace.ts`;
+ * 2. when the budget has no room for what a body needs next: slow bodies, the slowest first, as many as make room and
+ *    some more. Slow is what has had `BODY_FRESH_MS` and came at less than `BODY_FAST_BYTES_PER_S` on the whole. Only
+ *    what is slower than the body in need has to go; if that is not enough, nobody goes and the one in need is refused.
+ *
+ * So slow senders, however many, live on memory that nobody else needs. Whoever wants to keep others out must send
+ * faster than `BODY_FAST_BYTES_PER_S` for every 4 MiB that it occupies, or fill the whole budget anew every
+ * `BODY_FRESH_MS`: that is traffic, and beyond what the machine can take, no longer slowness.
+ *
+ * Nobody waits for memory, so nothing can wait in a circle. Each refusal frees what the refused one held at once, and a
+ * body is refused only while others hold the rest, so that of any number of bodies some always get through: the last
+ * one has the budget for itself. Who was refused comes back after `Retry-After`, as a fresh body.
+ *
+ * Rejected: counting what is declared (64 idle clients of 4 MiB would keep everybody out); one fixed time for a body
+ * (too short for a bad line, or so long that few hold all memory for minutes); waiting for memory (a queue of bodies
+ * that hold some and want more is a deadlock).
  *
  * @module
  */
+import { ChukchaError } from "../protocol/errors.ts";
+import {
+  BODY_EVICTED_SHARE,
+  BODY_FAST_BYTES_PER_S,
+  BODY_FRESH_MS,
+  PACE_SILENT_MS,
+} from "../protocol/limits.ts";
+import type { Clock } from "../storage/clock.ts";
+import type { BodyBudget } from "./body_budget.ts";
+import { allowedMs, Pace, type Runner } from "./pace.ts";
 
-/** Counts bodies from the first look at them until they are there, or have failed. */
+/** One body on its way. */
+export interface Arrival extends Runner {
+  /** When its first byte was waited for. */
+  readonly startMs: number;
+  /** Bytes that came. */
+  received: number;
+  /** Bytes of the budget that it holds. */
+  held: number;
+}
+
+/** All bodies that are on their way to one node. */
 export class ArrivingBodies {
-  #count = 0;
+  readonly #pace: Pace;
+  readonly #refusals = new Map<Arrival, (error: ChukchaError) => void>();
   #waiting: (() => void)[] = [];
 
-  /** One more is on its way. */
-  begin(): void {
-    this.#count++;
+  constructor(readonly budget: BodyBudget, clock: Clock) {
+    this.#pace = new Pace(clock);
   }
 
-  /** One that was on its way has arrived, or failed. */
-  end(): void {
-    if (--this.#count === 0) this.#waiting.splice(0).forEach((resolve) => resolve());
+  /** How many are on their way. */
+  get count(): number {
+    return this.#pace.count;
   }
 
-  /** Resolves when none is under way. */
+  /**
+   * One more is on its way.
+   *
+   * @param bytes how many must come before it says anything of its progress: 0 if it tells of each
+   * @param refuse called at most once, to give it up; what it holds is given back already
+   */
+  begin(bytes: number, refuse: (error: ChukchaError) => void): Arrival {
+    const pace = this.#pace;
+    const arrival: Arrival = {
+      startMs: 0,
+      dueMs: Infinity,
+      received: 0,
+      held: 0,
+      expired: () => this.#giveUp(arrival, tooSlow(arrival, pace.nowMs)),
+    };
+    pace.begin(arrival);
+    (arrival as { startMs: number }).startMs = pace.nowMs;
+    arrival.dueMs = pace.nowMs + allowedMs(bytes);
+    this.#refusals.set(arrival, refuse);
+    return arrival;
+  }
+
+  /** So many bytes of it came. */
+  received(arrival: Arrival, bytes: number): void {
+    arrival.received += bytes;
+    const { nowMs } = this.#pace;
+    arrival.dueMs = Math.min(nowMs + PACE_SILENT_MS, arrival.startMs + allowedMs(arrival.received));
+  }
+
+  /** Takes `bytes` of the budget for it; throws `overloaded` if there is no room and none can be made. */
+  hold(arrival: Arrival, bytes: number): void {
+    this.take(bytes, arrival);
+    arrival.held += bytes;
+  }
+
+  /** Gives `bytes` of what it holds back. */
+  letGo(arrival: Arrival, bytes: number): void {
+    arrival.held -= bytes;
+    this.budget.give(bytes);
+  }
+
+  /** Takes `bytes` of the budget for whoever has arrived already, or for `by`. Throws as `hold` does. */
+  take(bytes: number, by?: Arrival): void {
+    const lacking = this.budget.lacking(bytes);
+    if (lacking > 0) this.#makeRoom(lacking, by);
+    this.budget.take(bytes);
+  }
+
+  /** It has arrived, or failed. What it holds is from now on its owner's; returns how much that is. */
+  end(arrival: Arrival): number {
+    const { held } = arrival;
+    arrival.held = 0;
+    this.#pace.end(arrival);
+    this.#refusals.delete(arrival);
+    if (this.count === 0) this.#waiting.splice(0).forEach((resolve) => resolve());
+    return held;
+  }
+
+  /** Resolves when none is under way. From now on nothing is left running behind the last one. */
   none(): Promise<void> {
-    return this.#count === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
+    this.#pace.close();
+    return this.count === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
   }
+
+  #makeRoom(lacking: number, by: Arrival | undefined): void {
+    const { nowMs } = this.#pace;
+    const rateMax = by && isSlow(by, nowMs) ? rate(by, nowMs) : Infinity;
+    const slow = [...this.#refusals.keys()]
+      .filter((one) => one !== by && one.held > 0 && isSlow(one, nowMs) && rate(one, nowMs) < rateMax)
+      .sort((a, b) => rate(a, nowMs) - rate(b, nowMs));
+    if (slow.reduce((sum, { held }) => sum + held, 0) < lacking) return;
+    // Some more at once: looking at all of them for each of the next few would cost as much again.
+    let wanted = Math.max(lacking, this.budget.max * BODY_EVICTED_SHARE);
+    for (const one of slow) {
+      if (wanted <= 0) return;
+      wanted -= one.held;
+      this.#giveUp(one, evicted(one, nowMs));
+    }
+  }
+
+  #giveUp(arrival: Arrival, error: ChukchaError): void {
+    const refuse = this.#refusals.get(arrival);
+    this.#refusals.delete(arrival);
+    this.letGo(arrival, arrival.held);
+    refuse?.(error);
+  }
+}
+
+/** Bytes a second, on the whole. */
+function rate({ received, startMs }: Arrival, nowMs: number): number {
+  return received * 1000 / Math.max(1, nowMs - startMs);
+}
+
+function isSlow(arrival: Arrival, nowMs: number): boolean {
+  return nowMs - arrival.startMs >= BODY_FRESH_MS && rate(arrival, nowMs) < BODY_FAST_BYTES_PER_S;
+}
+
+function tooSlow(arrival: Arrival, nowMs: number): ChukchaError {
+  return new ChukchaError("overloaded", `body: too slow, ${progress(arrival, nowMs)}; send it again`);
+}
+
+function evicted(arrival: Arrival, nowMs: number): ChukchaError {
+  return new ChukchaError(
+    "overloaded",
+    `body: all memory for bodies is in use, and this one is slow, ${progress(arrival, nowMs)}; send it again`,
+  );
+}
+
+function progress({ received, startMs }: Arrival, nowMs: number): string {
+  return `${received} bytes in ${Math.round((nowMs - startMs) / 1000)} s`;
 }

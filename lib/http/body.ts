@@ -2,21 +2,25 @@
  * A request body, taken whole.
  *
  * Owns: the way from the socket into one buffer, decoded and bounded. Refuses: what is declared, received or decoded
- * over the limit (413), what other bodies leave no memory for or takes too long to arrive (503), what ends early or
- * does not decode (400), unknown encodings (415). Never looks at the Content-Type.
+ * over the limit (413), what comes too slowly or would need memory that others have (503, see `arriving.ts`), what ends
+ * early or does not decode (400), unknown encodings (415). Never looks at the Content-Type.
  *
  * Invariant: whatever happens, the bytes that a body took from the budget are given back once: here if it fails, by
  * `release` if it is handed out. Framing is the server's: it refuses bodies that differ from their declared length.
  *
  * Two ways, because each is the wrong one for the other's sizes. A small declared body is one `bytes()`: 17 µs a
- * request, against 39 for a loop. A large one is copied into one buffer as it arrives: 16 connections with 4 MiB each
- * stay near 220 MB, against 1.3 GB with `bytes()`.
+ * request, against 39 for a loop. It cannot be given up: a client that stalls within one is answered when its time is
+ * over, but what came of it, at most 64 KiB, stays in the runtime until the client leaves; that is memory of the
+ * connection, and not in the budget. A large one is copied into one buffer as it arrives, which grows fourfold: 16
+ * connections with 4 MiB each stay near 220 MB, against 1.3 GB with `bytes()`, and a stalled one holds at most four times
+ * what it sent.
  *
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { BODY_ENCODED_SLACK_BYTES, BODY_TIMEOUT_MS, BODY_WHOLE_BYTES_MAX, KIB } from "../protocol/limits.ts";
+import { BODY_ENCODED_SLACK_BYTES, BODY_FIRST_BYTES, BODY_WHOLE_BYTES_MAX, KIB } from "../protocol/limits.ts";
 import { uninitialised } from "../storage/uninitialised.ts";
+import type { Arrival, ArrivingBodies } from "./arriving.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { decodeContent, type Encoding, parseContentEncoding } from "./content_encoding.ts";
 
@@ -24,10 +28,8 @@ import { decodeContent, type Encoding, parseContentEncoding } from "./content_en
 export interface BodyOptions {
   /** Most bytes of a body once it is decoded. */
   readonly batchBytesMax: number;
-  /** Shared by all bodies of the node. */
-  readonly budget: BodyBudget;
-  /** How long a body that is not small may take to arrive. @default BODY_TIMEOUT_MS */
-  readonly timeoutMs?: number;
+  /** All bodies on their way to the node, with the memory that they share. */
+  readonly arriving: ArrivingBodies;
 }
 
 /** A body in memory; `release` it once its bytes are stored or refused. */
@@ -64,27 +66,38 @@ export async function takeBody(request: Request, options: BodyOptions): Promise<
   if (!(declared <= BODY_WHOLE_BYTES_MAX)) {
     return finish(await receive(request, declared, receivedMax, options), encodings, options);
   }
-  let bytes: Uint8Array;
-  try {
-    bytes = await request.bytes();
-  } catch (cause) {
-    throw endedEarly(cause);
-  }
-  // Counted only now: `bytes()` cannot be given up, so a client that stalls within one would hold its share for ever.
-  options.budget.take(bytes.length);
-  return finish(new Body(bytes, false, options.budget, bytes.length), encodings, options);
+  const bytes = await receiveWhole(request, declared, options.arriving);
+  options.arriving.take(bytes.length);
+  return finish(new Body(bytes, false, options.arriving.budget, bytes.length), encodings, options);
 }
 
 function finish(received: Body, encodings: readonly Encoding[], options: BodyOptions): Body {
-  const { budget, batchBytesMax } = options;
+  const { arriving, batchBytesMax } = options;
   if (encodings.length === 0 || received.bytes.length === 0) return received;
   try {
     const content = decodeContent(received.bytes, encodings, batchBytesMax);
-    budget.take(content.length);
-    return new Body(content, false, budget, content.length);
+    arriving.take(content.length);
+    return new Body(content, false, arriving.budget, content.length);
   } finally {
     received.release();
   }
+}
+
+/** The whole of a small body, by one call. */
+function receiveWhole(request: Request, declared: number, arriving: ArrivingBodies): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const arrival = arriving.begin(declared, (error) => {
+      arriving.end(arrival);
+      reject(error);
+    });
+    request.bytes().then((bytes) => {
+      arriving.end(arrival);
+      resolve(bytes);
+    }, (cause) => {
+      arriving.end(arrival);
+      reject(endedEarly(cause));
+    });
+  });
 }
 
 /** Copies the body into one buffer as it arrives; `declared` is NaN if the client did not say how long it is. */
@@ -92,47 +105,47 @@ async function receive(
   request: Request,
   declared: number,
   receivedMax: number,
-  { budget, batchBytesMax, timeoutMs = BODY_TIMEOUT_MS }: BodyOptions,
+  { arriving, batchBytesMax }: BodyOptions,
 ): Promise<Body> {
+  const { budget } = arriving;
   if (request.body === null) return new Body(new Uint8Array(0), false, budget, 0);
-  const buffer = new GrowingBuffer(budget, receivedMax + 1);
-  if (declared > 0) buffer.reserve(declared + 1);
   const reader = request.body.getReader();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
+  let refusal: ChukchaError | undefined;
+  const arrival = arriving.begin(0, (error) => {
+    refusal = error;
+    buffer.drop();
     // Ends the read that is under way; should the connection break at the same time, that read says so.
     reader.cancel().catch(() => {});
-  }, timeoutMs);
+  });
+  const buffer = new GrowingBuffer(arriving, arrival, (declared > 0 ? declared : receivedMax) + 1);
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (late) throw tooSlow(buffer.used, timeoutMs);
-      if (done) return new Body(buffer.bytes(), buffer.spare, budget, buffer.capacity);
+      if (refusal) throw refusal;
+      if (done) return new Body(buffer.bytes(), buffer.spare, budget, arriving.end(arrival));
       if (buffer.used + value.length > receivedMax) throw tooLarge(buffer.used + value.length, batchBytesMax);
+      arriving.received(arrival, value.length);
       buffer.append(value);
     }
   } catch (cause) {
-    budget.give(buffer.capacity);
-    if (!(cause instanceof ChukchaError)) throw endedEarly(cause);
+    budget.give(arriving.end(arrival));
+    if (!(cause instanceof ChukchaError)) throw refusal ?? endedEarly(cause);
     // What the client still sends must be let go, or the connection never gets the answer. If it is gone, so be it.
     await reader.cancel().catch(() => {});
     throw cause;
-  } finally {
-    clearTimeout(timer);
   }
 }
 
-/** One buffer that doubles, with a spare byte behind what is used, counted in the budget by its capacity. */
+/** One buffer that grows fourfold, with a spare byte behind what is used; its capacity is what the arrival holds. */
 class GrowingBuffer {
   used = 0;
   #buffer = new Uint8Array(0);
 
-  constructor(private readonly budget: BodyBudget, private readonly capacityMax: number) {}
-
-  get capacity(): number {
-    return this.#buffer.length;
-  }
+  constructor(
+    private readonly arriving: ArrivingBodies,
+    private readonly arrival: Arrival,
+    private readonly capacityMax: number,
+  ) {}
 
   get spare(): boolean {
     return this.used < this.#buffer.length;
@@ -143,18 +156,27 @@ class GrowingBuffer {
   }
 
   append(bytes: Uint8Array): void {
-    if (this.used + bytes.length + 1 > this.capacity) this.reserve(this.used + bytes.length + 1);
+    if (this.used + bytes.length + 1 > this.#buffer.length) this.#grow(this.used + bytes.length + 1);
     this.#buffer.set(bytes, this.used);
     this.used += bytes.length;
   }
 
-  reserve(needed: number): void {
-    const capacity = Math.min(Math.max(needed, 2 * this.capacity, KIB), this.capacityMax);
-    this.budget.take(capacity);
-    this.budget.give(this.capacity);
+  /** Lets the memory go at once. */
+  drop(): void {
+    this.#buffer = new Uint8Array(0);
+    this.used = 0;
+  }
+
+  #grow(needed: number): void {
+    const { length } = this.#buffer;
+    // A body that comes in small pieces of unknown number begins small.
+    const first = needed < 4 * KIB ? 4 * KIB : BODY_FIRST_BYTES;
+    const capacity = Math.min(Math.max(needed, 4 * length, first), Math.max(needed, this.capacityMax));
+    this.arriving.hold(this.arrival, capacity);
     const grown = uninitialised(capacity);
     grown.set(this.bytes());
     this.#buffer = grown;
+    this.arriving.letGo(this.arrival, length);
   }
 }
 
@@ -163,10 +185,6 @@ function tooLarge(bytes: number, bytesMax: number): ChukchaError {
     "too_large",
     `body: ${bytes} bytes are over the limit of ${bytesMax} bytes for a batch`,
   );
-}
-
-function tooSlow(bytes: number, timeoutMs: number): ChukchaError {
-  return new ChukchaError("overloaded", `body: only ${bytes} bytes of it arrived within ${timeoutMs} ms`);
 }
 
 /** A `TypeError` is a defect of ours (the body was read twice); all else is the connection's or the client's doing. */

@@ -2,7 +2,8 @@
  * The total of request-body bytes that are in memory and not yet stored.
  *
  * Owns: one sum and its bound. Refuses: bytes that would lift the sum above the bound, with a 503. A single body that
- * is larger than the bound never fits, so the bound belongs well above the largest batch.
+ * is larger than the bound never fits, so the bound belongs well above the largest batch. Memory is counted as it is
+ * taken, never as it is announced: 2,000 clients that announce 4 MiB and send nothing hold nothing.
  *
  * Invariant: `0 <= used <= max`, and what is taken is given back once.
  *
@@ -22,12 +23,18 @@ export class BodyBudget {
     return this.#used;
   }
 
+  /** Bytes by which `bytes` more would be over the bound; 0 if they fit. */
+  lacking(bytes: number): number {
+    return Math.max(0, this.#used + bytes - this.max);
+  }
+
   /** Takes `bytes`; throws `overloaded`, having taken nothing, if they do not fit. */
   take(bytes: number): void {
     if (this.#used + bytes > this.max) {
       throw new ChukchaError(
         "overloaded",
-        `body: ${bytes} bytes more than the ${this.#used} in memory are over the limit of ${this.max} for all bodies`,
+        `body: ${bytes} bytes more than the ${this.#used} in memory are over the limit of ${this.max} for all bodies; ` +
+          "send it again",
       );
     }
     this.#used += bytes;

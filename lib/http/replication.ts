@@ -55,11 +55,11 @@ function answererOf({ replication }: Service): Answerer {
 
 /** The request out of its body, which is let go before anything is waited for. */
 async function take<T>(
-  { budget }: Service,
+  { arriving }: Service,
   request: Request,
   decode: (bytes: Uint8Array) => T,
 ): Promise<T> {
-  const body = await takeBody(request, { batchBytesMax: REPLICATION_REQUEST_BYTES_MAX, budget });
+  const body = await takeBody(request, { batchBytesMax: REPLICATION_REQUEST_BYTES_MAX, arriving });
   try {
     return decode(body.bytes);
   } catch (error) {

@@ -36,13 +36,10 @@ export async function write(service: Service, request: Request): Promise<Respons
   if (refusal) throw refusal;
 
   let body: Body;
-  service.arriving.begin();
   try {
     body = await takeBody(request, service);
   } catch (error) {
     throw service.draining && isCutOff(error) ? draining(error) : error;
-  } finally {
-    service.arriving.end();
   }
   let batch: Uint8Array;
   try {

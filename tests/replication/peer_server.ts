@@ -4,6 +4,7 @@
  * @module
  */
 import { createApp } from "../../lib/http/app.ts";
+import { ArrivingBodies } from "../../lib/http/arriving.ts";
 import { BodyBudget } from "../../lib/http/body_budget.ts";
 import type { Service } from "../../lib/http/service.ts";
 import { SILENT_LOG } from "../../lib/protocol/log.ts";
@@ -23,13 +24,15 @@ const unasked = (): Promise<never> => Promise.reject(new Error("the test did not
 export function servePeer(answers: Partial<Answerer> | undefined, port = 0): PeerServer {
   const replication = answers && { changes: unasked, fetch: unasked, knows: unasked, ...answers };
   // The routes between nodes need no more of a node than this.
-  const service = {
-    replication,
-    clock: new SystemClock(),
-    log: SILENT_LOG,
-    budget: new BodyBudget(64 * MIB),
+  const clock = new SystemClock();
+  const arriving = new ArrivingBodies(new BodyBudget(64 * MIB), clock);
+  const service = { replication, clock, log: SILENT_LOG, arriving };
+  const server = serving(createApp(service as unknown as Service).fetch, port);
+  const dispose = async (): Promise<void> => {
+    await server[Symbol.asyncDispose]();
+    await arriving.none();
   };
-  return serving(createApp(service as unknown as Service).fetch, port);
+  return { ...server, [Symbol.asyncDispose]: dispose };
 }
 
 /** Serves whatever `answer` makes of a request. */

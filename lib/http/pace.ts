@@ -1,0 +1,97 @@
+/**
+ * The pace below which neither who sends a body nor who takes an answer may fall.
+ *
+ * Owns: what is under way, when each is due, and the one timer that looks at all of them. Refuses: nothing itself; what
+ * is due is told so, once.
+ *
+ * The rule: whatever stands still for `PACE_SILENT_MS`, or falls behind `PACE_BYTES_PER_S_MIN` on the whole, is given
+ * up. It is a rate and not one fixed time because both ends of the scale are real: 4 MiB over a bad mobile line take ten
+ * minutes and are welcome, a sender of one byte a minute would be there for eight years.
+ *
+ * Time goes by the steps of that timer, `PACE_CHECK_MS`: a timer for each request costs 3 µs of the 15 that a small write
+ * takes. While nothing is under way there is no timer.
+ *
+ * @module
+ */
+import { PACE_BYTES_PER_S_MIN, PACE_CHECK_MS, PACE_SILENT_MS } from "../protocol/limits.ts";
+import type { CancelTimer, Clock } from "../storage/clock.ts";
+
+/** Longest time that so many bytes may take on the whole. */
+export function allowedMs(bytes: number): number {
+  return PACE_SILENT_MS + bytes / PACE_BYTES_PER_S_MIN * 1000;
+}
+
+/** Something under way. */
+export interface Runner {
+  /** When it is given up, on the clock of {@linkcode Pace.nowMs}. `Infinity`: not at all. */
+  dueMs: number;
+  /** Called once when that time has come. */
+  expired(): void;
+}
+
+/** All that is under way. */
+export class Pace {
+  readonly #clock: Clock;
+  readonly #runners = new Set<Runner>();
+  #nowMs = 0;
+  #cancelTimer: CancelTimer | undefined;
+  #closed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many are under way. */
+  get count(): number {
+    return this.#runners.size;
+  }
+
+  /** Those that are under way. */
+  get runners(): Iterable<Runner> {
+    return this.#runners;
+  }
+
+  /** The time as of the last step, at most `PACE_CHECK_MS` old while anything is under way. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** One more is under way, from now on. */
+  begin(runner: Runner): void {
+    if (!this.#cancelTimer) this.#step();
+    this.#runners.add(runner);
+  }
+
+  /** It has ended, well or not; again does nothing. */
+  end(runner: Runner): void {
+    this.#runners.delete(runner);
+    if (this.#closed && this.#runners.size === 0) this.#stopTimer();
+  }
+
+  /** From now on the timer stops as soon as nothing is under way, and not a step later. */
+  close(): void {
+    this.#closed = true;
+    if (this.#runners.size === 0) this.#stopTimer();
+  }
+
+  #step(): void {
+    this.#nowMs = this.#clock.monotonic();
+    this.#cancelTimer = this.#clock.after(PACE_CHECK_MS, () => this.#look());
+  }
+
+  #look(): void {
+    this.#cancelTimer = undefined;
+    if (this.#runners.size === 0) return;
+    this.#step();
+    for (const runner of this.#runners) {
+      if (runner.dueMs > this.#nowMs) continue;
+      runner.dueMs = Infinity;
+      runner.expired();
+    }
+  }
+
+  #stopTimer(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+  }
+}
