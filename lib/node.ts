@@ -7,10 +7,13 @@
  * @module
  */
 import { type App, createApp } from "./http/app.ts";
+import type { Guard } from "./http/auth.ts";
 import { ErrorAnswers } from "./http/answer.ts";
 import { ArrivingBodies } from "./http/arriving.ts";
 import { BodyBudget } from "./http/body_budget.ts";
+import { Listener } from "./http/listener.ts";
 import { OpenTails } from "./http/open_tails.ts";
+import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
 import { formatPeers, type PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
@@ -39,6 +42,10 @@ import { VERSION } from "./version.ts";
 export interface NodeSeams extends StoreSeams {
   /** Makes the way to another node. */
   readonly connect: (peer: PeerAddress) => Peer;
+  /** What requests have to pass; nothing if it is left out. */
+  readonly guard?: Guard | undefined;
+  /** Checks for `/status` besides the node's own. */
+  readonly checks?: (() => HealthCheck[]) | undefined;
 }
 
 /** A node that takes requests, but is not on a network. */
@@ -65,6 +72,8 @@ export interface RunningNode {
   readonly promise: string;
   /** Resolves once it has stopped. */
   readonly finished: Promise<void>;
+  /** Reads the files of tokens and certificates again, now; `undefined` if there are none. */
+  readonly reload: (() => Promise<void>) | undefined;
   /** Finishes what is under way, syncs, and stops. */
   stop(): Promise<void>;
 }
@@ -112,7 +121,8 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     confirm: (category, result, demand) => cluster?.confirm(category, result, demand) ?? Promise.resolve(),
     acknowledge: (category, chunk, size) => (cluster ?? store).acknowledge(category, chunk, size),
     readiness: () => [servingCheck(draining), store.checkDisk(), ...cluster?.checks() ?? []],
-    status: () => statusOf(settings, service, cluster, clock.monotonic() - startMs),
+    guard: seams.guard,
+    status: () => statusOf(settings, service, cluster, clock.monotonic() - startMs, seams.checks?.() ?? []),
   };
   return {
     app: createApp(service),
@@ -134,38 +144,35 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
  */
 export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
   const clock = new SystemClock();
-  const node = await buildHere(settings, log, clock).catch((error) => {
+  const security = await Security.open(settings, clock, log);
+  const node = await buildHere(settings, log, clock, security).catch(async (error) => {
+    await security.close();
     if (!(error instanceof DiskError)) throw error;
     throw new Error(explainStart(error, settings.dataDir), { cause: error });
   });
-  let server: Deno.HttpServer<Deno.NetAddr>;
+  const errors = new ErrorAnswers(log, clock);
+  let listener: Listener;
   try {
-    server = listen(node.app, settings, log, new ErrorAnswers(log, clock));
+    listener = Listener.start({
+      ...settings.listen,
+      fetch: node.app.fetch,
+      onError: (error) => errors.answer(error),
+      certificate: security.certificate,
+      log,
+      clock,
+    });
   } catch (error) {
+    await security.close();
     await node.cluster?.close();
     await node.store.close();
     throw listenError(settings, error);
   }
+  security.tokensChanged = () => node.service.tails.closeRevoked();
+  security.certificateChanged = (certificate) => void listener.replace(certificate);
   node.cluster?.start();
-  const { hostname, port } = server.addr;
+  const { hostname, port } = listener.addr;
   const finished = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
-
-  const keepServing = (): void => {
-    server.finished.catch((error) => {
-      if (stopping) return;
-      // Out of descriptors, the runtime gives up listening; the node does not.
-      log.error("the listener failed and is started again", { error: String(error) });
-      server = listen(
-        node.app,
-        { ...settings, listen: { hostname, port } },
-        log,
-        new ErrorAnswers(log, clock),
-      );
-      keepServing();
-    });
-  };
-  keepServing();
 
   const stop = async (): Promise<void> => {
     const late = (what: string) => (): void =>
@@ -176,42 +183,38 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await node.store.finish();
     await node.cluster?.replicated(SHUTDOWN_REPLICAS_MS);
     await node.cluster?.close();
-    await withDeadline(server.shutdown(), clock, SHUTDOWN_MS / 2, late("requests were still under way"));
+    await withDeadline(listener.shutdown(), clock, SHUTDOWN_MS / 2, late("requests were still under way"));
+    await security.close();
     await node.store.close();
     finished.resolve();
   };
   return {
-    url: `http://${formatListen({ hostname, port })}`,
+    url: `${security.certificate ? "https" : "http"}://${formatListen({ hostname, port })}`,
     instance: settings.instance,
     promise: describePromise(settings),
     finished: finished.promise,
+    reload: security.watches ? () => security.reload() : undefined,
     stop: () => stopping ??= stop(),
   };
 }
 
 /** Async, so that what the disk says at once is a rejection as well. */
-async function buildHere(settings: Settings, log: Log, clock: SystemClock): Promise<BuiltNode> {
+async function buildHere(
+  settings: Settings,
+  log: Log,
+  clock: SystemClock,
+  security: Security,
+): Promise<BuiltNode> {
   return await buildNode(settings, {
     disk: new DenoDisk(settings.dataDir),
     clock,
     random: new SystemRandom(),
     log,
-    connect: ({ instance, url }: PeerAddress) => new PeerClient(instance, url),
+    connect: ({ instance, url }: PeerAddress) =>
+      new PeerClient(instance, url, { credentials: security.credentials }),
+    guard: security.guard,
+    checks: () => security.checks(),
   });
-}
-
-function listen(
-  app: App,
-  settings: Settings,
-  log: Log,
-  errors: ErrorAnswers,
-): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({
-    hostname: settings.listen.hostname,
-    port: settings.listen.port,
-    onListen: ({ hostname, port }) => log.debug("listening", { hostname, port }),
-    onError: (error) => errors.answer(error),
-  }, app.fetch);
 }
 
 function listenError({ listen }: Settings, error: unknown): Error {
@@ -253,10 +256,11 @@ function statusOf(
   service: Service,
   cluster: Cluster | undefined,
   uptimeMs: number,
+  more: readonly HealthCheck[],
 ): NodeStatus {
   const { store } = service;
   const totals = store.totals();
-  const checks = [...service.readiness(), store.checkChunks(totals)];
+  const checks = [...service.readiness(), store.checkChunks(totals), ...more];
   const { categories, chunks, bytes, openFiles } = totals;
   const { freeBytes, totalBytes } = store.space();
   const { listen: address, peers, ...others } = settings;

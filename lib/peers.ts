@@ -57,6 +57,11 @@ export function parsePeers(text: string): readonly PeerAddress[] {
 }
 
 function parsePeer(entry: string): PeerAddress {
+  if (/:\/\/[^/?#]*@/.test(entry)) {
+    throw refused(
+      `an entry has a user or a password in its address: nodes show each other the token of --cluster-token-file`,
+    );
+  }
   const nameless = /^(?:[^=]*:\/\/|[^=]*$)/.test(entry);
   if (nameless) throw refused(`${quote(entry)} has no name before it: write name=http://host:port`);
   const at = entry.indexOf("=");

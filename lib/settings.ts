@@ -11,7 +11,7 @@
 import { ChukchaError, quote } from "./protocol/errors.ts";
 import * as limits from "./protocol/limits.ts";
 import { isInstance } from "./protocol/names.ts";
-import { formatPeers, parsePeers, type PeerAddress } from "./peers.ts";
+import { formatPeers, isLoopback, parsePeers, type PeerAddress } from "./peers.ts";
 import {
   DURATION_RULE,
   formatDuration,
@@ -60,6 +60,17 @@ export interface Settings {
   readonly bootstrap: boolean;
   /** Bytes that must be free on the data directory's file system for writes to be taken. */
   readonly minFreeDisk: number;
+  /** File of the tokens that requests must bear; empty: none is asked for. */
+  readonly tokensFile: string;
+  /** File of the token that the nodes of the cluster show to one another; empty: none. */
+  readonly clusterTokenFile: string;
+  /** Files of the certificate and the key that TLS is served with; both empty: plain HTTP is. */
+  readonly tlsCert: string;
+  readonly tlsKey: string;
+  /** File of the authorities that certificates of other nodes may come from, besides those of the system; empty: none. */
+  readonly tlsCa: string;
+  /** Whether whoever reaches the node may do everything. */
+  readonly insecureNoAuth: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -78,6 +89,12 @@ export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
   finalizeAfterMs: limits.FINALIZE_AFTER_MS_DEFAULT,
   bootstrap: false,
   minFreeDisk: limits.MIN_FREE_DISK_BYTES_DEFAULT,
+  tokensFile: "",
+  clusterTokenFile: "",
+  tlsCert: "",
+  tlsKey: "",
+  tlsCa: "",
+  insecureNoAuth: false,
   logLevel: "info",
   logFormat: "text",
 };
@@ -134,6 +151,8 @@ const directory: Kind<string> = {
   parse: (text) => text === "" || text.includes("\0") ? undefined : text,
   show: (path) => path,
 };
+
+const file: Kind<string> = { ...directory, placeholder: "FILE", show: (path) => path || "none" };
 
 const instanceName: Kind<string> = {
   placeholder: "NAME",
@@ -208,12 +227,23 @@ export const SETTINGS: readonly SettingRow[] = [
   ),
   row("bootstrap", "bootstrap", flag, "take writes into an empty directory without asking the peers first"),
   row("minFreeDisk", "min-free-disk", size(0, 1024 * TIB), "refuse writes while less than this is free"),
+  row(
+    "tokensFile",
+    "tokens-file",
+    file,
+    "tokens that requests must bear; `chukcha token` makes lines for it",
+  ),
+  row("clusterTokenFile", "cluster-token-file", file, "token that nodes show to one another"),
+  row("tlsCert", "tls-cert", file, "certificate (PEM) to serve TLS with"),
+  row("tlsKey", "tls-key", file, "its key"),
+  row("tlsCa", "tls-ca", file, "authorities (PEM) of other nodes' certificates, besides the usual ones"),
+  row("insecureNoAuth", "insecure-no-auth", flag, "let whoever reaches this node do everything"),
   row("logLevel", "log-level", oneOf("debug", "info", "warn", "error"), "how much is logged to stderr"),
   row("logFormat", "log-format", oneOf("text", "json"), "how a line of the log looks"),
 ];
 
 /** Names that begin like ours in the environment, and are not settings of a node. */
-const OTHER_ENVIRONMENT = ["CHUKCHA_CONFIG", "CHUKCHA_SERVER"];
+const OTHER_ENVIRONMENT = ["CHUKCHA_CONFIG", "CHUKCHA_SERVER", "CHUKCHA_TOKEN", "CHUKCHA_CA"];
 /** What Kubernetes puts into every container beside a Service whose name begins with `chukcha`. */
 const KUBERNETES_LINK =
   /^CHUKCHA_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$/;
@@ -260,12 +290,12 @@ interface Given {
  * import { assertEquals } from "@std/assert";
  * import { resolveSettings } from "./settings.ts";
  * const settings = resolveSettings({
- *   flags: { listen: ":9000" },
+ *   flags: { listen: "[::1]:9000" },
  *   env: { CHUKCHA_LISTEN: ":9001", CHUKCHA_MAX_CHUNK_SIZE: "1MiB" },
  *   configText: `{ "data_dir": "/srv/chukcha" }`,
  *   hostname: "mail.example.com",
  * });
- * assertEquals(settings.listen, { hostname: "0.0.0.0", port: 9000 });
+ * assertEquals(settings.listen, { hostname: "::1", port: 9000 });
  * assertEquals(settings.maxChunkSize, 1024 * 1024);
  * assertEquals(settings.dataDir, "/srv/chukcha");
  * assertEquals(settings.instance, "mail-example-com");
@@ -326,11 +356,42 @@ function checkTogether(settings: Settings, given: ReadonlyMap<string, Given>): v
         "no write could ever be answered",
     );
   }
-  const mirror = peers.find(({ url }) => url === `http://${formatListen(listen)}`);
+  const mirror = peers.find(({ url }) => url.replace(/^https?:\/\//, "") === formatListen(listen));
   if (mirror) {
     throw invalid(
       `${describe("peers", "")}: ${quote(mirror.instance)} is where this node itself listens, which is ` +
         `${describe("instance", instance)}: its own entry must bear its own name`,
+    );
+  }
+  checkSecurity(settings, describe);
+}
+
+/** Doors that would be left open are left open only by those who say so. */
+function checkSecurity(settings: Settings, describe: (flag: string, text: string) => string): void {
+  const { listen, peers, tokensFile, clusterTokenFile, tlsCert, tlsKey, insecureNoAuth } = settings;
+  if ((tlsCert === "") !== (tlsKey === "")) {
+    const [there, missing] = tlsKey === "" ? ["tls-cert", "tls-key"] : ["tls-key", "tls-cert"];
+    throw invalid(
+      `${describe(there, "")} needs --${missing} FILE with it: a certificate and its key are a pair`,
+    );
+  }
+  if (insecureNoAuth) return;
+  if (tokensFile === "" && !isLoopback(listen.hostname)) {
+    throw invalid(
+      `${
+        describe("listen", formatListen(listen))
+      } can be reached from other machines, and everybody there could ` +
+        "read, write and delete: give --tokens-file FILE (`chukcha token` makes lines for it), or listen on " +
+        `127.0.0.1:${listen.port} for this machine alone, or say --insecure-no-auth if something else keeps strangers out`,
+    );
+  }
+  if (tokensFile !== "" && clusterTokenFile === "" && peers.length > 0) {
+    throw invalid(
+      `${
+        describe("peers", "")
+      }: with --tokens-file, other nodes need a token too, or everybody could read and change ` +
+        "everything as if they were one: give all nodes one --cluster-token-file FILE (`chukcha token > FILE` makes " +
+        "it), or say --insecure-no-auth if something else keeps strangers out",
     );
   }
 }
@@ -352,7 +413,9 @@ function fromEnvironment(env: SettingSources["env"]): [string, Given][] {
     if (flag !== undefined) return [[flag, { name: `${name} (environment)`, text }]];
     if (KUBERNETES_LINK.test(name)) return [];
     const hint = didYouMean(name, [...flags.keys(), ...OTHER_ENVIRONMENT]);
-    throw invalid(`${name} (environment): ${quote(text)} sets nothing: no such setting${hint}`);
+    // It may be a token whose variable was misspelt.
+    const value = /TOKEN|SECRET|PASSWORD|KEY/.test(name + hint) ? "its value" : quote(text);
+    throw invalid(`${name} (environment): ${value} sets nothing: no such setting${hint}`);
   });
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ChukchaError } from "../lib/protocol/errors.ts";
 import { isInstance } from "../lib/protocol/names.ts";
@@ -36,7 +36,7 @@ Deno.test("resolveSettings takes flag over environment over configuration file o
   const texts: Record<string, [string, string, string]> = {
     "instance": ["a", "b", "c"],
     "data-dir": ["/a", "/b", "/c"],
-    "listen": [":1", ":2", ":3"],
+    "listen": ["[::1]:1", "localhost:2", "127.0.0.1:3"],
     "max-chunk-size": ["1MiB", "2MiB", "3MiB"],
     "rotate-interval": ["1m", "2m", "3m"],
     "max-message-size": ["1KiB", "2KiB", "3KiB"],
@@ -47,14 +47,24 @@ Deno.test("resolveSettings takes flag over environment over configuration file o
     "finalize-after": ["1h", "2h", "3h"],
     "bootstrap": ["true", "false", "true"],
     "min-free-disk": ["1MiB", "2MiB", "3MiB"],
+    "tokens-file": ["/a", "/b", "/c"],
+    "cluster-token-file": ["/a", "/b", "/c"],
+    "tls-cert": ["/a", "/b", "/c"],
+    "tls-key": ["/a", "/b", "/c"],
+    "tls-ca": ["/a", "/b", "/c"],
+    "insecure-no-auth": ["true", "false", "true"],
     "log-level": ["debug", "warn", "error"],
     "log-format": ["json", "text", "json"],
   };
-  const cluster = { [environmentName("peers")]: "x=http://x:1,y=http://y:1" };
+  const needs: Record<string, Record<string, string>> = {
+    "min-sync-replicas": { [environmentName("peers")]: "x=http://x:1,y=http://y:1" },
+    "tls-cert": { [environmentName("tls-key")]: "/key" },
+    "tls-key": { [environmentName("tls-cert")]: "/cert" },
+  };
   for (const { key, flag, kind } of SETTINGS) {
     const [inFlag, inEnv, inConfig] = texts[flag]!;
     const flags = { [flag]: inFlag };
-    const base = flag === "min-sync-replicas" ? cluster : {};
+    const base = needs[flag] ?? {};
     const env = { ...base, [environmentName(flag)]: inEnv };
     const configText = JSON.stringify({ [configName(flag)]: inConfig });
     assertEquals(resolveSettings({ ...NOTHING, flags, env, configText })[key], kind.parse(inFlag));
@@ -148,6 +158,49 @@ Deno.test("resolveSettings names setting, place, value and rule of what it refus
   }
 });
 
+Deno.test("resolveSettings leaves no door open that was not opened by name, and says which ways there are", () => {
+  const open = refused({ env: { CHUKCHA_LISTEN: ":8080" } });
+  for (
+    const words of [
+      `CHUKCHA_LISTEN (environment): ":8080" can be reached from other machines`,
+      "--tokens-file FILE",
+      "127.0.0.1:8080 for this machine alone",
+      "--insecure-no-auth",
+    ]
+  ) assertStringIncludes(open, words);
+  for (const listen of ["10.0.0.1:80", "[::]:80", "node-1.example:80"]) {
+    assertStringIncludes(refused({ flags: { listen } }), "--tokens-file");
+    resolveSettings({ ...NOTHING, flags: { listen, "tokens-file": "t" } });
+    resolveSettings({ ...NOTHING, flags: { listen, "insecure-no-auth": true } });
+  }
+  for (const listen of ["127.0.0.1:80", "127.8.0.1:80", "[::1]:80", "localhost:80"]) {
+    resolveSettings({ ...NOTHING, flags: { listen } });
+  }
+  const peers = "b=http://b:1";
+  const alone = refused({ flags: { "tokens-file": "t", peers } });
+  assertStringIncludes(alone, `--peers: "b=http://b:1": with --tokens-file, other nodes need a token too`);
+  assertStringIncludes(alone, "--cluster-token-file FILE");
+  resolveSettings({ ...NOTHING, flags: { "tokens-file": "t", "cluster-token-file": "c", peers } });
+  resolveSettings({ ...NOTHING, flags: { "tokens-file": "t", "insecure-no-auth": true, peers } });
+  assertEquals(
+    refused({ flags: { "tls-cert": "c.pem" } }),
+    `--tls-cert: "c.pem" needs --tls-key FILE with it: a certificate and its key are a pair`,
+  );
+  assertStringIncludes(refused({ flags: { "tls-key": "k.pem" } }), "needs --tls-cert FILE");
+});
+
+Deno.test("resolveSettings never quotes what may be a token", () => {
+  const token = "3b1f0c4e8a5d92763b1f0c4e8a5d9276";
+  const messages = [
+    refused({ env: { CHUKCHA_TOKNE: token } }),
+    refused({ env: { CHUKCHA_CLUSTER_TOKEN: token } }),
+    refused({ configText: JSON.stringify({ token }) }),
+    refused({ flags: { peers: `b=http://:${token}@b:1` } }),
+    refused({ flags: { peers: `http://${token}@b:1` } }),
+  ];
+  for (const message of messages) assertEquals(message.includes(token), false, message);
+});
+
 Deno.test("resolveSettings tells what an unknown name was meant to be", () => {
   assertEquals(
     refused({ flags: { "data-dri": "x" } }),
@@ -168,6 +221,8 @@ Deno.test("resolveSettings leaves the environment of others alone", () => {
   const env = {
     CHUKCHA_CONFIG: "f.json",
     CHUKCHA_SERVER: "http://other",
+    CHUKCHA_TOKEN: "secret",
+    CHUKCHA_CA: "ca.pem",
     HOME: "/root",
     // What Kubernetes sets beside a Service of the name "chukcha".
     CHUKCHA_SERVICE_HOST: "10.0.0.1",
@@ -187,7 +242,7 @@ Deno.test("resolveSettings lets a batch be larger than a chunk", () => {
 Deno.test("resolveSettings leaves this node out of its peers, so that one list serves all", () => {
   const peers = "a=http://127.0.0.1:8080,b=http://b:1,c=http://c:1";
   const names = (instance: string) =>
-    resolveSettings({ ...NOTHING, flags: { peers, instance, listen: ":8080" } }).peers.map((peer) =>
+    resolveSettings({ ...NOTHING, flags: { peers, instance, listen: "[::1]:8080" } }).peers.map((peer) =>
       peer.instance
     );
   assertEquals(names("a"), ["b", "c"]);

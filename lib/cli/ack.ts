@@ -6,7 +6,7 @@
 import type { ChukchaClient, ChunkInfo } from "../client/mod.ts";
 import { formatSize } from "../quantities.ts";
 import { type Command, EXIT, type Invocation, UsageError } from "./command.ts";
-import { categoryArgument, chunkArgument, connect, SERVER_FLAG } from "./connect.ts";
+import { categoryArgument, chunkArgument, connect, NODE_FLAGS } from "./connect.ts";
 
 /** The command. */
 export const ack: Command = {
@@ -21,7 +21,7 @@ export const ack: Command = {
   flags: [
     { name: "size", placeholder: "SIZE", help: "bytes that were processed", default: "as listed" },
     { name: "all-complete", help: "every complete chunk of the category" },
-    SERVER_FLAG,
+    ...NODE_FLAGS,
   ],
   examples: [
     ["chukcha ack web node-chunk000000000 --size 67108864", "what a reader does after its work"],

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Command, EXIT, type Invocation } from "./command.ts";
-import { connect, JSON_FLAG, SERVER_FLAG } from "./connect.ts";
+import { connect, JSON_FLAG, NODE_FLAGS } from "./connect.ts";
 
 /** The command. */
 export const categories: Command = {
@@ -12,7 +12,7 @@ export const categories: Command = {
   positionals: [],
   summary: "list the categories",
   about: ["One name a line, sorted."],
-  flags: [JSON_FLAG, SERVER_FLAG],
+  flags: [JSON_FLAG, ...NODE_FLAGS],
   examples: [
     ["chukcha categories", "all names"],
     ["chukcha categories --json", "as a JSON array"],

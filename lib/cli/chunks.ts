@@ -5,7 +5,7 @@
  */
 import type { ChunkInfo } from "../client/mod.ts";
 import { type Command, EXIT, type Invocation } from "./command.ts";
-import { categoryArgument, connect, JSON_FLAG, SERVER_FLAG } from "./connect.ts";
+import { categoryArgument, connect, JSON_FLAG, NODE_FLAGS } from "./connect.ts";
 
 /** The command. */
 export const chunks: Command = {
@@ -13,7 +13,7 @@ export const chunks: Command = {
   positionals: ["CATEGORY"],
   summary: "list the chunks of a category",
   about: ["One chunk a line: its name, its size in bytes, and `complete` or `open`; `damaged` if it is."],
-  flags: [JSON_FLAG, SERVER_FLAG],
+  flags: [JSON_FLAG, ...NODE_FLAGS],
   examples: [
     ["chukcha chunks web", "all that are not acknowledged"],
     ["chukcha chunks web --json", "as a JSON array"],

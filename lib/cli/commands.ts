@@ -11,6 +11,7 @@ import { read } from "./read.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 import { tail } from "./tail.ts";
+import { token } from "./token.ts";
 import { version } from "./version.ts";
 import { write } from "./write.ts";
 
@@ -24,5 +25,6 @@ export const COMMANDS: readonly Command[] = [
   categories,
   chunks,
   status,
+  token,
   version,
 ];

@@ -9,6 +9,9 @@ import { Failure, UsageError } from "./command.ts";
 /** The line for an error; a defect of the program keeps its stack, which is for whoever reports it. */
 export function explain(error: unknown): string {
   if (error instanceof TransportError) return `${error.message}${adviceFor(error)}`;
+  if (error instanceof ChukchaError && error.status === 401) {
+    return `${error.message}; this program takes it from --token-file or CHUKCHA_TOKEN`;
+  }
   if (error instanceof ChukchaError || error instanceof Failure || error instanceof UsageError) {
     return error.message;
   }
@@ -18,7 +21,8 @@ export function explain(error: unknown): string {
   }`;
 }
 
-function adviceFor({ neverConnected, message }: TransportError): string {
+function adviceFor({ neverConnected, untrusted, message }: TransportError): string {
+  if (untrusted) return "; name the file of that authority with --ca or CHUKCHA_CA";
   if (!neverConnected) return "";
   return message.endsWith("connection refused")
     ? "; is a node running? start one with `chukcha serve`, or name another with --server"

@@ -93,6 +93,13 @@ export function parseLine(command: Command, args: readonly string[]): ParsedLine
     unknown: (arg) => {
       if (!arg.startsWith("-") || arg === "-") return true;
       const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
+      if (name === "token") {
+        // Without its value.
+        throw new UsageError(
+          "--token: a token on a command line can be read by every user of the machine; " +
+            "put it into a file for --token-file, or into CHUKCHA_TOKEN",
+        );
+      }
       throw new UsageError(`${arg}: no such flag${didYouMean(name, flags.map((flag) => flag.name), "--")}`);
     },
   });

@@ -8,7 +8,7 @@ import { KIB, READ_BYTES_MAX } from "../protocol/limits.ts";
 import { formatDuration, formatSize } from "../quantities.ts";
 import { ChunkCopy } from "./chunk_copy.ts";
 import { type Command, EXIT, Failure, type Invocation } from "./command.ts";
-import { categoryArgument, chunkArgument, connect, SERVER_FLAG } from "./connect.ts";
+import { categoryArgument, chunkArgument, connect, NODE_FLAGS } from "./connect.ts";
 import { Progress } from "./progress.ts";
 import { RETRY_FLAG, RETRY_FOR_MS_DEFAULT, RETRY_FOR_MS_MAX } from "./retry.ts";
 
@@ -27,7 +27,7 @@ export const read: Command = {
     { name: "chunk", placeholder: "NAME", help: "only this chunk" },
     { name: "max-size", placeholder: "SIZE", help: "bytes to ask for at once", default: "16MiB" },
     RETRY_FLAG,
-    SERVER_FLAG,
+    ...NODE_FLAGS,
   ],
   examples: [
     ["chukcha read web > all.log", "into a file"],

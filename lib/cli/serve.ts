@@ -8,6 +8,7 @@ import type { Log } from "../protocol/log.ts";
 import { isLoopback } from "../peers.ts";
 import { defaultText, formatListen, resolveSettings, SETTINGS, type Settings } from "../settings.ts";
 import { WrongDirectoryError } from "../storage/node_file.ts";
+import { onHangup } from "./signals.ts";
 import { type Command, EXIT, Failure, type Flag, type Invocation, UsageError } from "./command.ts";
 
 const CONFIG_FLAG: Flag = {
@@ -24,14 +25,19 @@ export const serve: Command = {
   about: [
     "Every setting can be given as a flag, as a variable of the environment (--data-dir is CHUKCHA_DATA_DIR), or in the\n" +
     "file named by --config or CHUKCHA_CONFIG (data_dir); the first of these counts. None is needed.",
+    "Files of tokens and certificates are read again when they change; SIGHUP does that at once.",
     "SIGTERM or Ctrl-C finishes what is under way and stops; a second one stops at once.",
   ],
   flags: [...SETTINGS.map(settingFlag), CONFIG_FLAG],
   examples: [
     ["chukcha serve", "a node on 127.0.0.1:8080, with its data in ./chukcha-data"],
-    ["chukcha serve --listen :8080 --data-dir /srv/chukcha --sync-each-write", "for others, and careful"],
     [
-      "chukcha serve --listen :8080 --instance a --peers a=http://10.0.0.1:8080,b=http://10.0.0.2:8080",
+      "chukcha serve --listen :8080 --tokens-file tokens --data-dir /srv/chukcha --sync-each-write",
+      "for others, and careful",
+    ],
+    [
+      "chukcha serve --listen :8080 --instance a --peers a=http://10.0.0.1:8080,b=http://10.0.0.2:8080 " +
+      "--tokens-file tokens --cluster-token-file cluster.token",
       "one of two",
     ],
     ["CHUKCHA_LISTEN=:9000 chukcha serve --config node.json", "settings from the environment and a file"],
@@ -58,10 +64,12 @@ async function run({ flags, env, terminal, signal }: Invocation): Promise<number
   try {
     const node = await startNode(settings, log).catch(cannotStart);
     announce(log, settings, node);
+    const unhup = onHangup(() => void node.reload?.(), node.reload !== undefined && !terminal.watched);
     const asked = Promise.withResolvers<void>();
     signal.addEventListener("abort", () => asked.resolve());
     if (signal.aborted) asked.resolve();
     await Promise.race([asked.promise, node.finished]);
+    unhup();
     log.info("stopping");
     await node.stop();
     log.info("stopped");
@@ -82,8 +90,38 @@ function announce(
   log.info(node.promise);
   const peers = settings.peers.map(({ instance }) => instance);
   if (peers.length > 0) log.info(`takes what it lacks from ${peers.join(", ")}`, { peers: peers.length });
+  for (const warning of openDoors(settings)) log.warn(warning);
   const unreachable = unreachableFor(settings);
   if (unreachable !== undefined) log.warn(unreachable);
+}
+
+/** What strangers could do, or overhear, by these settings. */
+export function openDoors(settings: Settings): string[] {
+  const { listen, peers, tokensFile, clusterTokenFile, tlsCert } = settings;
+  const far = !isLoopback(listen.hostname);
+  const plainPeers = peers.filter(({ url }) => /^http:/.test(url) && !isLoopback(new URL(url).hostname));
+  const doors: string[] = [];
+  if (far && tokensFile === "") {
+    doors.push(
+      "no tokens are asked for (--insecure-no-auth): whoever reaches this node can read, write and delete",
+    );
+  } else if (far && tlsCert === "") {
+    doors.push("tokens come in over plain HTTP, where others on the way can read them: see --tls-cert");
+  }
+  if (clusterTokenFile !== "" && plainPeers.length > 0) {
+    doors.push(
+      `the cluster token goes to ${
+        plainPeers[0]!.instance
+      } over plain HTTP, where others on the way can read it: ` +
+        "serve TLS on all nodes, and write https:// in --peers",
+    );
+  }
+  if (tokensFile !== "" && clusterTokenFile === "" && peers.length > 0) {
+    doors.push(
+      "no cluster token is asked for (--insecure-no-auth): whoever reaches this node can do what nodes do among themselves",
+    );
+  }
+  return doors;
 }
 
 /** The default address serves this machine alone: others find out only by their own failing polls. */

@@ -1,5 +1,5 @@
 /**
- * Ctrl-C and SIGTERM: the first one asks to end, the second one ends.
+ * Ctrl-C and SIGTERM: the first one asks to end, the second one ends. SIGHUP: read files again.
  *
  * @module
  */
@@ -41,4 +41,14 @@ export function onSignals(again: () => void = () => Deno.exit(EXIT.interrupted))
     signal: controller.signal,
     release: () => listeners.forEach(({ name, listener }) => Deno.removeSignalListener(name, listener)),
   };
+}
+
+/**
+ * SIGHUP, by which services are told to read their files again; returns what gives it back. Not `wanted` on a terminal,
+ * where it says that the terminal has gone, nor known on Windows.
+ */
+export function onHangup(act: () => void, wanted: boolean): () => void {
+  if (!wanted || Deno.build.os === "windows") return () => {};
+  Deno.addSignalListener("SIGHUP", act);
+  return () => Deno.removeSignalListener("SIGHUP", act);
 }

@@ -5,7 +5,7 @@
  */
 import type { ChukchaClient, NodeStatus } from "../client/mod.ts";
 import { type Command, EXIT, Interrupted, type Invocation } from "./command.ts";
-import { connect, JSON_FLAG, SERVER_FLAG } from "./connect.ts";
+import { connect, JSON_FLAG, NODE_FLAGS } from "./connect.ts";
 import { explain } from "./explain.ts";
 import { sleep } from "./retry.ts";
 import { statusReport } from "./status_report.ts";
@@ -24,7 +24,7 @@ export const status: Command = {
     "In a cluster it also shows each other node: whether it answers, what this node still has to take from it, and what\n" +
     "it said that it still has to take from this one.",
   ],
-  flags: [{ name: "watch", help: "show it again every second until Ctrl-C" }, JSON_FLAG, SERVER_FLAG],
+  flags: [{ name: "watch", help: "show it again every second until Ctrl-C" }, JSON_FLAG, ...NODE_FLAGS],
   examples: [
     ["chukcha status", "for people"],
     ["chukcha status --watch", "see a node start, or catch up"],

@@ -10,7 +10,7 @@
 import { type ChukchaClient, isRetryable, TransportError } from "../client/mod.ts";
 import { formatCursor, parseFrom } from "../protocol/position.ts";
 import { parseChunkName } from "../protocol/names.ts";
-import { categoryArgument, connect, SERVER_FLAG } from "./connect.ts";
+import { categoryArgument, connect, NODE_FLAGS } from "./connect.ts";
 import { type Command, EXIT, Interrupted, type Invocation, UsageError } from "./command.ts";
 import { explain } from "./explain.ts";
 import { watchOutput } from "./output_watch.ts";
@@ -37,7 +37,7 @@ export const tail: Command = {
       default: "earliest",
     },
     { name: "count", short: "n", placeholder: "N", help: "stop after N messages" },
-    SERVER_FLAG,
+    ...NODE_FLAGS,
   ],
   examples: [
     ["chukcha tail web --from latest", "only what comes from now on"],

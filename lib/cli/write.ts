@@ -8,7 +8,7 @@ import { formatDuration, formatSize, plural } from "../quantities.ts";
 import { type Batch, BatchSource, type Input } from "./batch_source.ts";
 import { BatchSender } from "./batch_sender.ts";
 import { type Command, EXIT, Failure, type Invocation } from "./command.ts";
-import { categoryArgument, connect, SERVER_FLAG } from "./connect.ts";
+import { categoryArgument, connect, NODE_FLAGS } from "./connect.ts";
 import { Progress } from "./progress.ts";
 import { RETRY_FLAG, RETRY_FOR_MS_DEFAULT, RETRY_FOR_MS_MAX } from "./retry.ts";
 
@@ -38,7 +38,7 @@ export const write: Command = {
     },
     { name: "timeout", placeholder: "TIME", help: "how long the node may wait for that", default: "1m" },
     RETRY_FLAG,
-    SERVER_FLAG,
+    ...NODE_FLAGS,
   ],
   examples: [
     ["echo hello | chukcha write greetings", "one message"],

@@ -54,6 +54,21 @@ const SILENCE_MS = 3 * TAIL_KEEPALIVE_MS;
  * const bytes = await client.read("web", { chunk, off: offset });
  * assertEquals(new TextDecoder().decode(bytes), "first\nsecond\n");
  * ```
+ *
+ * @example To a node that asks for tokens
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ChukchaClient } from "./mod.ts";
+ *
+ * const fetch = (_url: string, init: RequestInit) => {
+ *   assertEquals(new Headers(init.headers).get("authorization"), "Bearer 3b1f0c4e8a5d92763b1f0c4e8a5d9276");
+ *   return Promise.resolve(Response.json(["web"]));
+ * };
+ * // In a program it comes from a file, or from wherever secrets are kept.
+ * const token = () => Promise.resolve("3b1f0c4e8a5d92763b1f0c4e8a5d9276");
+ * const client = new ChukchaClient({ server: "https://node-1.example:8080", token, fetch });
+ * assertEquals(await client.listCategories(), ["web"]);
+ * ```
  */
 export class ChukchaClient {
   readonly #transport: Transport;
@@ -62,7 +77,7 @@ export class ChukchaClient {
    * Makes a client; nothing is sent yet.
    *
    * @param options the address of the node, and how to reach it
-   * @throws ChukchaError `invalid_parameter` if the address is none
+   * @throws ChukchaError `invalid_parameter` if the address is none, or has a user or password in it
    */
   constructor(options: ClientOptions = {}) {
     // Wrapped because browsers refuse a `fetch` that is called as the method of another object.
@@ -72,6 +87,7 @@ export class ChukchaClient {
       fetch: send,
       signal: options.signal,
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS_DEFAULT,
+      token: options.token,
     });
   }
 

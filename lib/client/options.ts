@@ -14,6 +14,13 @@ export interface ClientOptions {
    */
   readonly server?: string | URL;
   /**
+   * What the node asks for, if it asks for tokens: sent as `Authorization: Bearer …`, never as part of an address. A
+   * function is asked before each request, so that a token can be replaced while the client goes on.
+   *
+   * @default none
+   */
+  readonly token?: string | (() => string | Promise<string>) | undefined;
+  /**
    * What sends the requests: for tests, and for a `fetch` with settings of its own.
    *
    * @default globalThis.fetch

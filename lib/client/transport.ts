@@ -20,6 +20,7 @@ export interface TransportOptions {
   readonly fetch: FetchLike;
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number;
+  readonly token: string | (() => string | Promise<string>) | undefined;
 }
 
 /** One request. */
@@ -48,13 +49,15 @@ export class Transport {
   readonly #fetch: FetchLike;
   readonly #signal: AbortSignal | undefined;
   readonly #timeoutMs: number;
+  readonly #token: TransportOptions["token"];
 
-  constructor({ server, fetch, signal, timeoutMs }: TransportOptions) {
+  constructor({ server, fetch, signal, timeoutMs, token }: TransportOptions) {
     this.#server = server.replace(/\/+$/, "");
     this.#base = parseServer(server);
     this.#fetch = fetch;
     this.#signal = signal;
     this.#timeoutMs = timeoutMs;
+    this.#token = typeof token === "string" ? checkToken(token) : token;
   }
 
   /**
@@ -69,7 +72,8 @@ export class Transport {
     // Whether the deadline was reached is noted here: a body that is aborted says no more than "aborted".
     try {
       const signal = AbortSignal.any([deadline.signal, ...outer]);
-      const response = await this.#fetch(this.#address(attempt), initOf(attempt, signal));
+      const headers = this.#token === undefined ? {} : { authorization: await this.#authorization(attempt) };
+      const response = await this.#fetch(this.#address(attempt), initOf(attempt, headers, signal));
       if (!response.ok) throw await this.#refusal(attempt, response);
       return await take(response);
     } catch (error) {
@@ -106,6 +110,18 @@ export class Transport {
     });
   }
 
+  async #authorization(attempt: Attempt): Promise<string> {
+    const token = this.#token!;
+    if (typeof token === "string") return `Bearer ${token}`;
+    try {
+      return `Bearer ${checkToken(await token())}`;
+    } catch (error) {
+      if (error instanceof ChukchaError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw this.failure(attempt, `there is no token: ${reason}`, "no", undefined, error);
+    }
+  }
+
   #address({ path, query = {} }: Attempt): string {
     const url = new URL(path, this.#base);
     for (const [name, value] of Object.entries(query)) {
@@ -140,17 +156,36 @@ function parseServer(server: string): URL {
   const text = server.endsWith("/") ? server : `${server}/`;
   // Node 20 has no URL.parse yet.
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && /^https?:$/.test(url.protocol) && url.username === "" && url.search === "") return url;
+  // Not quoted: it may be a token.
+  if (/^[^/]*(?:\/\/)?[^/?#]*@/.test(text)) {
+    throw new ChukchaError(
+      "invalid_parameter",
+      "server: the address has a user or a password in it; a token does not go into an address, where logs and " +
+        "histories keep it, but into the option token",
+    );
+  }
+  if (url && /^https?:$/.test(url.protocol) && url.search === "") return url;
   throw new ChukchaError(
     "invalid_parameter",
     `server: ${quote(server)} is not an address like http://127.0.0.1:8080`,
   );
 }
 
-function initOf({ method = "GET", body, headers = {} }: Attempt, signal: AbortSignal): RequestInit {
+/** A header takes no other characters; the runtime's own error would quote them. */
+function checkToken(token: string): string {
+  if (/^[!-~]+$/.test(token)) return token;
+  const what = token === "" ? "it is empty" : "it has characters other than visible ASCII, as a line break";
+  throw new ChukchaError("invalid_parameter", `token: ${what}`);
+}
+
+function initOf(
+  { method = "GET", body, headers = {} }: Attempt,
+  more: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): RequestInit {
   const init: RequestInit & { duplex?: "half" } = {
     method,
-    headers: { ...headers },
+    headers: { ...headers, ...more },
     signal,
     cache: "no-store",
   };

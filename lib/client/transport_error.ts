@@ -8,7 +8,7 @@
  * @module
  */
 import { ChukchaError, type Written } from "../protocol/errors.ts";
-import { causesOf } from "../protocol/fetch_failure.ts";
+import { causesOf, isUntrusted } from "../protocol/fetch_failure.ts";
 
 /** Where and how a request failed. */
 export interface TransportFailure {
@@ -52,6 +52,8 @@ export class TransportError extends Error {
   readonly status: number | undefined;
   /** No connection came about: nothing was sent. */
   readonly neverConnected: boolean;
+  /** The server's certificate is from an authority that is not trusted here. */
+  readonly untrusted: boolean;
 
   /**
    * Puts the message together: what was attempted, where, and what happened.
@@ -66,6 +68,7 @@ export class TransportError extends Error {
     this.written = failure.written;
     this.status = failure.status;
     this.neverConnected = failure.cause !== undefined && neverConnected(failure.cause);
+    this.untrusted = failure.cause !== undefined && isUntrusted(failure.cause);
   }
 }
 

@@ -10,10 +10,20 @@ import { ERROR_LOG_INTERVAL_MS, RETRY_AFTER_S, TROUBLE_LOG_INTERVAL_MS } from ".
 import type { Log } from "../protocol/log.ts";
 import type { Clock } from "../storage/clock.ts";
 
+/** How a token can be shown. Browsers ask people for a name and a password, which is the token. */
+const CHALLENGES = ['Bearer realm="chukcha"', 'Basic realm="chukcha", charset="UTF-8"'];
+
 /** The answer to a request that ended in `error`. */
 export function errorResponse(error: ChukchaError, headers: Record<string, string> = {}): Response {
   const retry = error.status === 503 ? { "retry-after": String(RETRY_AFTER_S) } : {};
-  return Response.json(error.toBody(), { status: error.status, headers: { ...headers, ...retry } });
+  const response = Response.json(error.toBody(), { status: error.status, headers: { ...headers, ...retry } });
+  // A header each: not every client takes several challenges out of one.
+  if (error.status === 401) {
+    for (const way of CHALLENGES) {
+      response.headers.append("www-authenticate", way);
+    }
+  }
+  return response;
 }
 
 /** Turns anything thrown into an answer, and tells the operator what the client is not told. */

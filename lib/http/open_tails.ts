@@ -10,7 +10,8 @@ import type { Tail } from "../storage/tail.ts";
 /** A bounded set of tails. */
 export class OpenTails {
   readonly #max: number;
-  readonly #tails = new Set<Tail>();
+  /** Each with whether it may still go on. */
+  readonly #tails = new Map<Tail, () => boolean>();
 
   constructor(max: number) {
     this.#max = max;
@@ -21,8 +22,12 @@ export class OpenTails {
     return this.#tails.size;
   }
 
-  /** Opens one more. Throws `overloaded` at the bound. */
-  open(make: () => Tail): Tail {
+  /**
+   * Opens one more. Throws `overloaded` at the bound.
+   *
+   * @param allowed whether it may still go on; asked by {@linkcode closeRevoked}
+   */
+  open(make: () => Tail, allowed: () => boolean = () => true): Tail {
     if (this.#tails.size >= this.#max) {
       throw new ChukchaError(
         "overloaded",
@@ -30,7 +35,7 @@ export class OpenTails {
       );
     }
     const tail = make();
-    this.#tails.add(tail);
+    this.#tails.set(tail, allowed);
     return tail;
   }
 
@@ -40,8 +45,13 @@ export class OpenTails {
     tail.close();
   }
 
+  /** Closes those that may not go on any more. */
+  closeRevoked(): void {
+    for (const [tail, allowed] of this.#tails) if (!allowed()) this.close(tail);
+  }
+
   /** Closes all. */
   closeAll(): void {
-    this.#tails.forEach((tail) => this.close(tail));
+    for (const tail of this.#tails.keys()) this.close(tail);
   }
 }

@@ -7,6 +7,7 @@ import { ChukchaError } from "../protocol/errors.ts";
 import { READ_BYTES_DEFAULT, READ_BYTES_MAX } from "../protocol/limits.ts";
 import { checkCategory, checkChunk } from "../protocol/names.ts";
 import { Params } from "./params.ts";
+import { ANYBODY, type Caller } from "./rights.ts";
 import type { Service } from "./service.ts";
 
 const BYTES = { "content-type": "application/octet-stream" };
@@ -50,7 +51,9 @@ export function listChunks({ store }: Service, request: Request): Response {
   return Response.json(store.listChunks(checkCategory(Params.of(request.url).required("category"))));
 }
 
-/** Handles `GET /listCategories`. */
-export function listCategories({ store }: Service): Response {
-  return Response.json(store.listCategories());
+/** Handles `GET /listCategories`: those that the caller may read. */
+export function listCategories({ store }: Service, _request: Request, caller: Caller): Response {
+  const names = store.listCategories();
+  // There may be a million of them.
+  return Response.json(caller === ANYBODY ? names : names.filter((name) => caller.may("read", name)));
 }

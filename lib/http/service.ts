@@ -10,6 +10,7 @@ import type { Demand } from "../replication/confirmations.ts";
 import type { Answerer } from "../replication/peer.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { Store } from "../storage/store.ts";
+import type { Guard } from "./auth.ts";
 import type { ArrivingBodies } from "./arriving.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import type { OpenTails } from "./open_tails.ts";
@@ -22,6 +23,8 @@ export interface Service {
   readonly budget: BodyBudget;
   readonly arriving: ArrivingBodies;
   readonly tails: OpenTails;
+  /** Before all routes; `undefined` if no token is asked for. */
+  readonly guard?: Guard | undefined;
   /** Longest message, without its `\n`. */
   readonly messageBytesMax: number;
   /** Largest batch. */

@@ -17,13 +17,14 @@ import { parseCursor, parseFrom } from "../protocol/position.ts";
 import type { Tail, TailPiece, TailStart } from "../storage/tail.ts";
 import { toEvents } from "./events.ts";
 import { Params } from "./params.ts";
+import type { Caller } from "./rights.ts";
 import type { Service } from "./service.ts";
 
 /** Sent at once, and whenever an event stream has been quiet for a while. */
 const KEEPALIVE = new TextEncoder().encode(":\n\n");
 
 /** Handles `GET /tail`. */
-export function tail(service: Service, request: Request): Response {
+export function tail(service: Service, request: Request, caller: Caller): Response {
   const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const start = startOf(params, request.headers.get("last-event-id"));
@@ -37,7 +38,10 @@ export function tail(service: Service, request: Request): Response {
   if (service.draining) {
     throw new ChukchaError("draining", "tail: this node is shutting down; use another one");
   }
-  const opened = service.tails.open(() => service.store.tail(category, start));
+  const opened = service.tails.open(
+    () => service.store.tail(category, start),
+    () => caller.may("read", category),
+  );
   return new Response(asEvents ? eventStream(service, opened) : lineStream(service, opened), { headers });
 }
 

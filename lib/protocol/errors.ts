@@ -19,9 +19,9 @@ export const ERROR_STATUS = {
   invalid_body: 400,
   /** The next message is longer than `max_size`, or `off` lies inside of a message. */
   invalid_offset: 400,
-  /** No, or no known, credentials. */
-  unauthorized: 401,
-  /** Known credentials that lack the right. */
+  /** No token was sent, or none that is known. */
+  unauthenticated: 401,
+  /** A known token that lacks the right. */
   forbidden: 403,
   /** No such route. */
   not_found: 404,

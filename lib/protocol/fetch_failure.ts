@@ -23,6 +23,31 @@ export function causesOf(error: unknown): Cause[] {
   return found;
 }
 
+/** What goes wrong between two who mean to speak TLS, as runtimes say it and as people are told it. */
+const TLS_WORDS: readonly (readonly [said: RegExp, words: string])[] = [
+  [
+    /^.*UnknownIssuer.*$|^.*unable to (?:get local issuer|verify the first) certificate.*$|^.*self-signed certificate.*$/s,
+    "its certificate is from an authority that is not trusted here",
+  ],
+  [
+    /^.*CaUsedAsEndEntity.*$/s,
+    "its certificate is marked as that of an authority, which no server may use as its own (basicConstraints CA:FALSE)",
+  ],
+  [/^.*invalid peer certificate: Expired.*$|^.*certificate has expired.*$/s, "its certificate has expired"],
+  [/^.*NotValidYet.*$/s, "its certificate is not valid yet; are both clocks right?"],
+  [/^.*certificate not valid for name ("[^"]*").*$/s, "its certificate is not for the name $1"],
+  [/^.*InvalidContentType.*$/s, "it does not speak TLS; is its address http:// and not https://?"],
+  [
+    /^.*invalid HTTP version parsed.*$/s,
+    "it does not speak plain HTTP; is its address https:// and not http://?",
+  ],
+];
+
+/** Whether an error of `fetch` is about who issued the other side's certificate. */
+export function isUntrusted(error: unknown): boolean {
+  return describeFailure(error) === TLS_WORDS[0]![1];
+}
+
 /** The error of `fetch` in a few words. */
 export function describeFailure(error: unknown): string {
   const innermost = causesOf(error).at(-1);
@@ -30,6 +55,8 @@ export function describeFailure(error: unknown): string {
     /^error sending request.*?: client error \([A-Za-z]+\): /,
     "",
   );
+  const words = TLS_WORDS.find(([said]) => said.test(text));
+  if (words) return text.replace(...words);
   return text
     .replace(/^.*Connection refused.*$|^.*ECONNREFUSED.*$/, "connection refused")
     .replace(/^dns error: /, "")

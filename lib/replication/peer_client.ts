@@ -13,7 +13,7 @@
  * @module
  */
 import { ChukchaError, parseErrorBody, quote } from "../protocol/errors.ts";
-import { describeFailure } from "../protocol/fetch_failure.ts";
+import { describeFailure, isUntrusted } from "../protocol/fetch_failure.ts";
 import {
   REPLICATION_ANSWER_BYTES_MAX,
   REPLICATION_ERROR_BYTES_MAX,
@@ -44,6 +44,14 @@ import {
 } from "./wire.ts";
 import { WireError } from "./wire_fields.ts";
 
+/** What a node shows to others, and what it wants to see of them; asked before each call, since it may change. */
+export interface PeerCredentials {
+  /** The cluster token. */
+  token(): string | undefined;
+  /** Authorities, one PEM each, that their certificates may come from, besides those of the system. */
+  authorities(): readonly string[] | undefined;
+}
+
 /** Bounds of a {@linkcode PeerClient}. */
 export interface PeerClientOptions {
   /** How much longer than its wait a poll may take to be answered. @default REPLICATION_POLL_SLACK_MS */
@@ -56,7 +64,11 @@ export interface PeerClientOptions {
   readonly knowsMs?: number;
   /** Largest answer. @default REPLICATION_ANSWER_BYTES_MAX */
   readonly answerBytesMax?: number;
+  /** What is shown, and to whom. @default nothing, to those whom the system trusts */
+  readonly credentials?: PeerCredentials | undefined;
 }
+
+const NO_CREDENTIALS: PeerCredentials = { token: () => undefined, authorities: () => undefined };
 
 /** Why a call ended that was neither answered nor failed. */
 const CLOSED = "it was closed here";
@@ -79,19 +91,23 @@ export class PeerClient implements Peer {
   readonly instance: string;
   readonly url: string;
   readonly #base: URL;
-  readonly #bounds: Required<PeerClientOptions>;
+  readonly #bounds: Required<Omit<PeerClientOptions, "credentials">>;
+  readonly #credentials: PeerCredentials;
   readonly #calls = new Set<AbortController>();
   #http: Deno.HttpClient | undefined;
+  /** Those that `#http` trusts. */
+  #authorities: readonly string[] | undefined;
   #closed = false;
 
   /**
    * @param instance the name that the settings give it
    * @param url where it is, as in `http://10.0.0.2:8080`
    */
-  constructor(instance: string, url: string, options: PeerClientOptions = {}) {
+  constructor(instance: string, url: string, { credentials, ...options }: PeerClientOptions = {}) {
     this.instance = instance;
     this.url = url.replace(/\/+$/, "");
     this.#base = parsePeer(this.url);
+    this.#credentials = credentials ?? NO_CREDENTIALS;
     this.#bounds = {
       pollSlackMs: REPLICATION_POLL_SLACK_MS,
       silentMs: REPLICATION_SILENT_MS,
@@ -147,7 +163,8 @@ export class PeerClient implements Peer {
     const action = `${call.verb} ${this.instance} at ${this.url}`;
     if (this.#closed) throw new PeerError(action, CLOSED);
     if (cancel?.aborted) throw new PeerError(action, CALLED_OFF);
-    const http = this.#http ??= Deno.createHttpClient({ http2: false });
+    const http = this.#client();
+    const token = this.#credentials.token();
     const ending = new AbortController();
     this.#calls.add(ending);
     const callOff = (): void => ending.abort(CALLED_OFF);
@@ -165,7 +182,11 @@ export class PeerClient implements Peer {
         method: "POST",
         body: call.body,
         // Bytes as they are: who says what is accepted gets it as it came, and is not sent what unpacks without end.
-        headers: { "content-type": "application/json", "accept-encoding": "identity" },
+        headers: {
+          "content-type": "application/json",
+          "accept-encoding": "identity",
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
         redirect: "manual",
         signal: ending.signal,
         client: http,
@@ -181,7 +202,7 @@ export class PeerClient implements Peer {
       // What is aborted says no more than that; its signal has the reason.
       if (ending.signal.aborted) throw new PeerError(action, ending.signal.reason, error);
       if (error instanceof PeerError) throw error;
-      throw new PeerError(action, error instanceof WireError ? error.message : describeFailure(error), error);
+      throw new PeerError(action, error instanceof WireError ? error.message : reasonOf(error), error);
     } finally {
       clearTimeout(wholeTimer);
       clearTimeout(silentTimer);
@@ -190,12 +211,28 @@ export class PeerClient implements Peer {
     }
   }
 
+  /** Connections that trust whom the settings name now. */
+  #client(): Deno.HttpClient {
+    const authorities = this.#credentials.authorities();
+    if (authorities !== this.#authorities) this.#renew(this.#http);
+    this.#authorities = authorities;
+    return this.#http ??= Deno.createHttpClient({
+      http2: false,
+      ...(authorities && { caCerts: [...authorities] }),
+    });
+  }
+
   /** Lets go of the connections that `http` has; calls that are under way on others of them go on. */
   #renew(http: Deno.HttpClient | undefined): void {
     if (!http || this.#http !== http) return;
     this.#http = undefined;
     http.close();
   }
+}
+
+function reasonOf(error: unknown): string {
+  const advice = isUntrusted(error) ? "; name the file of that authority with --tls-ca" : "";
+  return describeFailure(error) + advice;
 }
 
 function parsePeer(url: string): URL {
@@ -216,6 +253,9 @@ async function refusalOf(action: string, response: Response, progress: () => voi
     // The status alone has to do: what breaks off or goes on for ever adds nothing to it.
   }
   const said = text.trim() === "" ? "" : `: ${quote(text.trim())}`;
-  return parseErrorBody(text) ??
+  const error = parseErrorBody(text);
+  // What a door says would be read as this node's own words.
+  if (error?.status === 401) return new ChukchaError(error.code, `${action}: it refused: ${error.message}`);
+  return error ??
     new PeerError(action, `answered ${response.status}${said}; is this the address of a Chukcha node?`);
 }

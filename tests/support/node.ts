@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Guard } from "../../lib/http/auth.ts";
 import { ErrorAnswers } from "../../lib/http/answer.ts";
 import { buildNode, type BuiltNode } from "../../lib/node.ts";
 import { type Log, SILENT_LOG } from "../../lib/protocol/log.ts";
@@ -97,6 +98,8 @@ export interface LocalOptions {
   /** Stands between the node and the real disk. */
   readonly wrapDisk?: (disk: Disk) => Disk;
   readonly log?: Log;
+  /** What requests have to pass. */
+  readonly guard?: Guard;
 }
 
 /** A node in this process. */
@@ -139,7 +142,8 @@ export async function startLocalNode(options: LocalOptions = {}): Promise<LocalN
   const clock = new SystemClock();
   const disk = wrapDisk(new DenoDisk(dataDir));
   const connect = ({ instance, url }: PeerAddress): PeerClient => new PeerClient(instance, url);
-  const built = await buildNode(settings, { disk, clock, random: new SystemRandom(), log, connect });
+  const { guard } = options;
+  const built = await buildNode(settings, { disk, clock, random: new SystemRandom(), log, connect, guard });
   built.cluster?.start();
   const errors = new ErrorAnswers(log, clock);
   const server = Deno.serve({
