@@ -16,6 +16,7 @@ import { parseChunkName } from "../protocol/names.ts";
 import type { Acknowledging } from "./acknowledging.ts";
 import type { CategoryState } from "./category_state.ts";
 import type { Chunk } from "./chunk.ts";
+import { DiskError, PASSING } from "./disk.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import type { OpenFile } from "./open_files.ts";
@@ -97,7 +98,10 @@ export class Copies {
     return "appended";
   }
 
-  /** Puts the copy on the device as it is now. Rejects with `ChukchaError`; then nothing more is appended to it. */
+  /**
+   * Puts the copy on the device as it is now. Rejects with `ChukchaError`; unless that was for something that passes by
+   * itself, nothing more is appended to it then.
+   */
   sync(chunk: Chunk): Promise<void> {
     if (chunk.synced >= chunk.size) return Promise.resolve();
     const { syncing } = this.#state.context;
@@ -185,7 +189,9 @@ export class Copies {
       index = files.take(chunk.indexPath);
       const startMs = clock.monotonic();
       await syncChunk(chunk, data, index).catch((error) => {
-        if (!chunk.removed) this.#state.poison(chunk, error);
+        // What a start found is written once more before its first sync: that may fail, and proves nothing.
+        const isPassing = error instanceof DiskError && PASSING.has(error.kind);
+        if (!chunk.removed && !isPassing) this.#state.poison(chunk, error);
         throw error;
       });
       meter.syncSeconds.observe((clock.monotonic() - startMs) / 1000);

@@ -36,6 +36,9 @@ export class DiskError extends Error {
   }
 }
 
+/** What passes by itself, without anything having been lost: whatever met it is tried again. */
+export const PASSING: ReadonlySet<DiskErrorKind> = new Set(["full", "read_only", "too_many_open"]);
+
 /** Size and kind of a directory's entry. */
 export interface DiskEntry {
   readonly name: string;
@@ -58,7 +61,10 @@ export interface DiskFile {
   write(bytes: Uint8Array, offset: number): number;
   /** Cuts, or extends with zeros, to `size`. */
   truncate(size: number): void;
-  /** Resolves when data and size are on the device. After a rejection nothing may be assumed of this file again. */
+  /**
+   * Resolves when data and size are on the device. Rejects with `failed`, whatever the reason, a full device too: what
+   * could not be written counts as written afterwards, so nothing may be assumed of this file again.
+   */
   sync(): Promise<void>;
   /** Closes; further calls throw. */
   close(): void;

@@ -18,7 +18,7 @@ import { SEAL_AT_ONCE_BYTES_MAX, SEAL_DELAY_MS, UNSEALED_BYTES_MAX } from "../pr
 import type { Log } from "../protocol/log.ts";
 import type { Chunk } from "./chunk.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
-import { DiskError, type DiskErrorKind } from "./disk.ts";
+import { DiskError, PASSING } from "./disk.ts";
 import type { DiskGuard } from "./disk_guard.ts";
 import { toChukchaError } from "./failure.ts";
 import { IndexBuilder } from "./index_builder.ts";
@@ -29,8 +29,6 @@ import { syncChunk } from "./sync_chunk.ts";
 
 /** Chunks that are being sealed at once. */
 const CONCURRENCY = 8;
-/** What passes by itself. */
-const PASSING: ReadonlySet<DiskErrorKind> = new Set(["full", "read_only", "too_many_open"]);
 
 /** Seals chunks, a few at a time. */
 export class Sealer {

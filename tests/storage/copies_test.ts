@@ -211,6 +211,22 @@ Deno.test("syncCopy: a sync that failed is believed by nobody afterwards", async
   await store.close();
 });
 
+Deno.test("syncCopy: what a start found and cannot be written once more is not taken for a failed sync", async () => {
+  const first = await openNode("m");
+  await first.store.prepareCopies("c", [CHUNK]);
+  first.store.appendCopy(piece("a\n"), "n");
+  const { store, disk } = await openNode("m", first.disk.kill());
+  disk.faults.readOnly = true;
+  await readText(store, "c", CHUNK);
+  assertEquals((await assertRejects(() => store.syncCopy("c", CHUNK), ChukchaError)).code, "disk_failed");
+  disk.faults.readOnly = false;
+  await store.syncCopy("c", CHUNK);
+  assertEquals(store.chunk("c", CHUNK)!.synced, 2);
+  assertEquals(store.appendCopy(piece("b\n", 2, "a\n"), "n"), "appended");
+  assertEquals(store.checkDisk().ok, true);
+  await store.close();
+});
+
 Deno.test("completeCopy: only what is exactly that, once; a finalised one is known as such after a restart", async () => {
   const { store, disk } = await openNode("m");
   await store.prepareCopies("c", [CHUNK]);
