@@ -15,6 +15,7 @@ import { Listener } from "./http/listener.ts";
 import { OpenTails } from "./http/open_tails.ts";
 import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
+import { Traffic } from "./http/traffic.ts";
 import { formatPeers, type PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
 import {
@@ -108,6 +109,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     budget,
     arriving: new ArrivingBodies(budget, clock),
     tails: new OpenTails(TAILS_MAX),
+    traffic: new Traffic(),
     messageBytesMax: settings.maxMessageSize,
     batchBytesMax: settings.maxBatchSize,
     syncEachWrite: settings.syncEachWrite,
@@ -122,6 +124,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     acknowledge: (category, chunk, size) => (cluster ?? store).acknowledge(category, chunk, size),
     readiness: () => [servingCheck(draining), store.checkDisk(), ...cluster?.checks() ?? []],
     guard: seams.guard,
+    peerMeters: () => cluster?.meters() ?? [],
     status: () => statusOf(settings, service, cluster, clock.monotonic() - startMs, seams.checks?.() ?? []),
   };
   return {

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { ChukchaError } from "../protocol/errors.ts";
+import { ChukchaError, type ErrorCode } from "../protocol/errors.ts";
 import { ERROR_LOG_INTERVAL_MS, RETRY_AFTER_S, TROUBLE_LOG_INTERVAL_MS } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import type { Clock } from "../storage/clock.ts";
@@ -30,16 +30,20 @@ export function errorResponse(error: ChukchaError, headers: Record<string, strin
 export class ErrorAnswers {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #refused: (code: ErrorCode) => void;
   /** When an error of this code was last logged, for how long none is, and how many that were. */
   readonly #logged = new Map<string, { atMs: number; pauseMs: number; silent: number }>();
 
-  constructor(log: Log, clock: Clock) {
+  /** @param refused told of each error's code */
+  constructor(log: Log, clock: Clock, refused: (code: ErrorCode) => void = () => {}) {
     this.#log = log;
     this.#clock = clock;
+    this.#refused = refused;
   }
 
   /** Never throws. */
   answer(error: unknown): Response {
+    this.#refused(error instanceof ChukchaError ? error.code : "internal");
     if (error instanceof ChukchaError) {
       if (error.status === 503 && error.cause instanceof Error) {
         this.#report(error.code, error.message, error.cause.message);

@@ -9,6 +9,7 @@
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
+import { KIB, MESSAGES_COUNTED_BYTES_MAX } from "../protocol/limits.ts";
 import { jsonToLines } from "./json_messages.ts";
 
 const NEWLINE = 0x0a;
@@ -73,4 +74,37 @@ function checkMessages(batch: Uint8Array, messageBytesMax: number): void {
     }
     start = newline + 1;
   }
+}
+
+/** Messages are counted in pieces of this size where not all of them are looked at. */
+const SAMPLE_BYTES = KIB;
+/** Where between two pieces the first one begins: elsewhere for each batch, so that no pattern of sizes fits it. */
+let phase = 0;
+
+/**
+ * How many messages a batch has: exactly up to {@linkcode MESSAGES_COUNTED_BYTES_MAX}, which takes 2 µs. Of larger ones
+ * so many bytes are looked at, spread over the batch, and the rest is taken to be like them: all bytes of 1 MiB would
+ * take 230 µs, a fifth of the whole write. Over many batches, what is too much and what is too little cancel out.
+ */
+export function countMessages(batch: Uint8Array): number {
+  const { length } = batch;
+  if (length <= MESSAGES_COUNTED_BYTES_MAX) return countNewlines(batch, 0, length);
+  // The last byte ends a message for certain. All before it are a ring, in which each is as likely to be looked at.
+  const ring = length - 1;
+  const samples = MESSAGES_COUNTED_BYTES_MAX / SAMPLE_BYTES;
+  phase = (phase + 0.618034) % 1;
+  let newlines = 0;
+  for (let i = 0; i < samples; i++) {
+    const start = Math.floor((i + phase) * ring / samples);
+    const end = start + SAMPLE_BYTES;
+    newlines += countNewlines(batch, start, Math.min(end, ring));
+    if (end > ring) newlines += countNewlines(batch, 0, end - ring);
+  }
+  return 1 + Math.round(newlines * ring / MESSAGES_COUNTED_BYTES_MAX);
+}
+
+function countNewlines(bytes: Uint8Array, start: number, end: number): number {
+  let count = 0;
+  for (let i = start; i < end; i++) if (bytes[i] === NEWLINE) count++;
+  return count;
 }

@@ -151,6 +151,19 @@ const PATHS = {
       },
     },
   },
+  "/metrics": {
+    get: {
+      operationId: "metrics",
+      summary: "The node's numbers, for Prometheus",
+      responses: {
+        200: {
+          description: "The text format, version 0.0.4.",
+          content: { "text/plain": { schema: { type: "string" } } },
+        },
+        ...refusals(),
+      },
+    },
+  },
   "/openapi.json": {
     get: {
       operationId: "openapi",

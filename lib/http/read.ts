@@ -16,13 +16,14 @@ const SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const MAX_SIZE = { min: 1, max: READ_BYTES_MAX, default: READ_BYTES_DEFAULT };
 
 /** Handles `GET /read`: whole messages of one chunk. */
-export async function read({ store }: Service, request: Request): Promise<Response> {
+export async function read({ store, traffic }: Service, request: Request): Promise<Response> {
   const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const chunk = checkChunk(params.required("chunk"));
   const offset = params.integer("off", OFFSET);
   const { size, body } = await store.read(category, chunk, offset, params.integer("max_size", MAX_SIZE));
   const isHead = request.method === "HEAD";
+  if (!isHead) traffic.read(category, size);
   // The runtime itself says how long a body is that is in memory.
   if (body instanceof Uint8Array && !isHead) return new Response(body as BufferSource, { headers: BYTES });
   const headers = { ...BYTES, "content-length": String(size) };

@@ -13,7 +13,9 @@ import type { Store } from "../storage/store.ts";
 import type { Guard } from "./auth.ts";
 import type { ArrivingBodies } from "./arriving.ts";
 import type { BodyBudget } from "./body_budget.ts";
+import type { PeerMeter } from "../replication/cluster.ts";
 import type { OpenTails } from "./open_tails.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** One node, as its HTTP interface sees it. */
 export interface Service {
@@ -23,6 +25,8 @@ export interface Service {
   readonly budget: BodyBudget;
   readonly arriving: ArrivingBodies;
   readonly tails: OpenTails;
+  /** Counts requests. */
+  readonly traffic: Traffic;
   /** Before all routes; `undefined` if no token is asked for. */
   readonly guard?: Guard | undefined;
   /** Longest message, without its `\n`. */
@@ -47,6 +51,8 @@ export interface Service {
   acknowledge(category: string, chunk: string, size: number): Promise<void>;
   /** What must be well for the node to be sent requests. */
   readiness(): HealthCheck[];
+  /** What is measured of each other node. */
+  peerMeters(): PeerMeter[];
   /** For people and tools. */
   status(): NodeStatus;
 }

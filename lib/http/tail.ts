@@ -42,7 +42,10 @@ export function tail(service: Service, request: Request, caller: Caller): Respon
     () => service.store.tail(category, start),
     () => caller.may("read", category),
   );
-  return new Response(asEvents ? eventStream(service, opened) : lineStream(service, opened), { headers });
+  return new Response(
+    asEvents ? eventStream(service, opened, category) : lineStream(service, opened, category),
+    { headers },
+  );
 }
 
 /** What is given is judged, also where something stronger decides: Last-Event-ID, then the cursor, then from. */
@@ -53,12 +56,12 @@ function startOf(params: Params, lastEventId: string | null): TailStart {
   return lastEventId ? parseCursor(lastEventId, "Last-Event-ID") : start;
 }
 
-function lineStream(service: Service, opened: Tail): ReadableStream<Uint8Array> {
-  return stream(service, opened, (piece) => [piece.bytes]);
+function lineStream(service: Service, opened: Tail, category: string): ReadableStream<Uint8Array> {
+  return stream(service, opened, category, (piece) => [piece.bytes]);
 }
 
-function eventStream(service: Service, opened: Tail): ReadableStream<Uint8Array> {
-  return stream(service, opened, (piece) => toEvents(opened, piece), KEEPALIVE);
+function eventStream(service: Service, opened: Tail, category: string): ReadableStream<Uint8Array> {
+  return stream(service, opened, category, (piece) => toEvents(opened, piece), KEEPALIVE);
 }
 
 /**
@@ -68,6 +71,7 @@ function eventStream(service: Service, opened: Tail): ReadableStream<Uint8Array>
 function stream(
   service: Service,
   opened: Tail,
+  category: string,
   encode: (piece: TailPiece) => Iterable<Uint8Array>,
   keepalive?: Uint8Array,
 ): ReadableStream<Uint8Array> {
@@ -93,6 +97,7 @@ function stream(
         const piece = await opened.next();
         if (cancelled) return;
         if (!piece) return controller.close();
+        service.traffic.read(category, piece.bytes.length);
         parts = encode(piece)[Symbol.iterator]();
         const first = parts.next();
         if (!first.done) controller.enqueue(first.value);

@@ -14,7 +14,7 @@ import type { Demand } from "../replication/confirmations.ts";
 import { within } from "../replication/within.ts";
 import { type Body, takeBody } from "./body.ts";
 import { isJsonType, mayBeJson } from "./json_messages.ts";
-import { toBatch } from "./messages.ts";
+import { countMessages, toBatch } from "./messages.ts";
 import { Params } from "./params.ts";
 import type { Service } from "./service.ts";
 
@@ -24,6 +24,7 @@ const TIMEOUT_MS = { min: 0, max: WRITE_TIMEOUT_MS_MAX, default: WRITE_TIMEOUT_M
 
 /** Handles `POST` and `PUT /write`. */
 export async function write(service: Service, request: Request): Promise<Response> {
+  const startMs = service.clock.monotonic();
   const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const sync = params.flag("sync_each_write", service.syncEachWrite);
@@ -51,7 +52,13 @@ export async function write(service: Service, request: Request): Promise<Respons
     throw error;
   }
   const demand = { replicas, sync, timeoutMs };
-  return Response.json(await storeBatch(service, category, batch, demand, () => body.release()));
+  // Before it is stored: from then on its memory is not counted any more.
+  const messages = countMessages(batch);
+  const result = await storeBatch(service, category, batch, demand, () => body.release());
+  if (result.size > 0) {
+    service.traffic.wrote(category, messages, result.size, service.clock.monotonic() - startMs);
+  }
+  return Response.json(result);
 }
 
 /**

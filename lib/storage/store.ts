@@ -186,6 +186,11 @@ export class Store extends ReplicaStore {
     }
   }
 
+  /** Room below which writes are refused. */
+  get minFreeBytes(): number {
+    return this.context.options.minFreeDiskBytes;
+  }
+
   /** What the store counts of its work. */
   get meter(): StorageMeter {
     return this.context.meter;
