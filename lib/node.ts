@@ -87,6 +87,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     chunkBytesMax: settings.maxChunkSize,
     rotateIntervalMs: settings.rotateIntervalMs,
     minFreeDiskBytes: settings.minFreeDisk,
+    scrubIntervalMs: settings.scrubIntervalMs,
     openFilesMax: OPEN_FILES_MAX,
     peers: settings.peers.map(({ instance }) => instance),
     bootstrap: settings.bootstrap,
@@ -281,6 +282,7 @@ function statusOf(
     bytes,
     peers: cluster?.status() ?? [],
     disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
+    scrub: store.scrubStatus(),
     open: { files: openFiles, tails: service.tails.count, body_bytes: service.budget.used },
     settings: { ...others, listen: formatListen(address), peers: formatPeers(peers) },
   };

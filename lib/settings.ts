@@ -71,6 +71,8 @@ export interface Settings {
   readonly tlsCa: string;
   /** Whether whoever reaches the node may do everything. */
   readonly insecureNoAuth: boolean;
+  /** Over how long a round over all complete chunks is spread that looks for rot; 0 for none. */
+  readonly scrubIntervalMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -95,6 +97,7 @@ export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
   tlsKey: "",
   tlsCa: "",
   insecureNoAuth: false,
+  scrubIntervalMs: limits.SCRUB_INTERVAL_MS_DEFAULT,
   logLevel: "info",
   logFormat: "text",
 };
@@ -127,6 +130,17 @@ const duration = (minMs: number, maxMs: number): Kind<number> => ({
   parse: (text) => between(parseDuration(text), minMs, maxMs),
   show: (ms) => formatDuration(ms),
 });
+
+/** A duration that "off" makes 0. */
+const durationOrOff = (minMs: number, maxMs: number): Kind<number> => {
+  const { placeholder, rule, parse, show } = duration(minMs, maxMs);
+  return {
+    placeholder: `${placeholder}|off`,
+    rule: `${rule}, or off`,
+    parse: (text) => text === "off" || text === "0" ? 0 : parse(text),
+    show: (ms) => ms === 0 ? "off" : show(ms),
+  };
+};
 
 const oneOf = <T extends string>(...values: T[]): Kind<T> => ({
   placeholder: values.join("|"),
@@ -238,6 +252,12 @@ export const SETTINGS: readonly SettingRow[] = [
   row("tlsKey", "tls-key", file, "its key"),
   row("tlsCa", "tls-ca", file, "authorities (PEM) of other nodes' certificates, besides the usual ones"),
   row("insecureNoAuth", "insecure-no-auth", flag, "let whoever reaches this node do everything"),
+  row(
+    "scrubIntervalMs",
+    "scrub-interval",
+    durationOrOff(100, YEAR_MS),
+    "look at all complete chunks for rot within this time, again and again",
+  ),
   row("logLevel", "log-level", oneOf("debug", "info", "warn", "error"), "how much is logged to stderr"),
   row("logFormat", "log-format", oneOf("text", "json"), "how a line of the log looks"),
 ];

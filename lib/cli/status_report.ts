@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeStatus, PeerStatus } from "../client/mod.ts";
+import type { NodeStatus, PeerStatus, ScrubStatus } from "../client/mod.ts";
 import { formatCount, formatDuration, formatSize } from "../quantities.ts";
 import { columns } from "./help.ts";
 
@@ -25,9 +25,20 @@ export function statusReport(found: NodeStatus): string {
         }`,
       ],
       ["disk", `${formatSize(disk.free_bytes)} of ${formatSize(disk.total_bytes)} free at ${disk.path}`],
+      ["scrub", scrubRow(found.scrub)],
       ["open", `${open.files} files, ${open.tails} tails, ${formatSize(open.body_bytes)} of bodies`],
     ]),
   ].filter((part) => part !== "").join("\n");
+}
+
+/** What looking for rot has come to. */
+function scrubRow({ interval_ms, last_round_ms, chunks, damaged, healed, unhealed }: ScrubStatus): string {
+  const found = `${formatCount(damaged)} found damaged, ${formatCount(healed)} healed, ${formatCount(unhealed)} not`;
+  if (interval_ms === 0) return `off; ${found}`;
+  const round = last_round_ms === null
+    ? "first round under way"
+    : `last round ended ${new Date(last_round_ms).toISOString()}`;
+  return `${counted(chunks, "chunk", "chunks")} looked at, ${round}; ${found}`;
 }
 
 /** What this node still has to take from each peer, and the peer from it. */

@@ -18,7 +18,7 @@ const ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewB
 
 /** The page, as a whole HTML document. */
 export function renderStatusPage(status: NodeStatus): string {
-  const { instance, incarnation, version, promise, checks, disk, open, settings } = status;
+  const { instance, incarnation, version, promise, checks, disk, open, scrub, settings } = status;
   const state = stateOf(status);
   return `<!doctype html>
 <html lang="en">
@@ -48,6 +48,14 @@ ${peerSection(status.peers)}<section><h2>Stored</h2>${
       ["Categories", status.categories.toLocaleString("en")],
       ["Chunks", status.chunks.toLocaleString("en")],
       ["Messages", size(status.bytes)],
+    ])
+  }</section>
+<section><h2>Looking for rot</h2>${
+    tiles([
+      ["Chunks looked at", scrub.chunks.toLocaleString("en")],
+      ["Found damaged", scrub.damaged.toLocaleString("en")],
+      ["Healed", scrub.healed.toLocaleString("en")],
+      ["Damaged now", scrub.unhealed.toLocaleString("en")],
     ])
   }</section>
 <section><h2>Disk</h2>

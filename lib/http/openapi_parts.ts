@@ -87,6 +87,18 @@ export const SCHEMAS: Record<string, JsonObject> = {
     bytes: count,
     peers: { type: "array", items: { $ref: "#/components/schemas/PeerStatus" } },
     disk: object({ path: text, free_bytes: count, total_bytes: count }),
+    scrub: object({
+      interval_ms: described(count, "Over which a round over all complete chunks is spread; 0 if none is made."),
+      last_round_ms: described(
+        { type: ["integer", "null"], minimum: 0 },
+        "When the last round ended, in milliseconds since 1970; null before the first has.",
+      ),
+      chunks: described(count, "Looked at since the start."),
+      bytes: count,
+      damaged: described(count, "Chunks that were found damaged since the start."),
+      healed: described(count, "Those of them that are whole again."),
+      unhealed: described(count, "Chunks that are damaged now."),
+    }),
     open: object({ files: count, tails: count, body_bytes: count }),
     settings: { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
   }),

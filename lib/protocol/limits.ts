@@ -209,6 +209,14 @@ export const HEAL_RETRY_MS_MAX = 10 * 60_000;
 export const HEAL_PROBES_MAX = 64;
 /** What could not be healed is told at most this often. */
 export const HEAL_LOG_INTERVAL_MS = 60_000;
+/** A round over all complete chunks, looking for rot, is spread over this time. Setting `--scrub-interval`. */
+export const SCRUB_INTERVAL_MS_DEFAULT = 7 * 86_400_000;
+/** It reads at most at this speed. */
+export const SCRUB_BYTES_PER_S_MAX = 16 * MIB;
+/** Where there is nothing to look at, it is asked again after this time. */
+export const SCRUB_IDLE_MS = 60 * 60_000;
+/** Chunks and categories that are gone through at once; then others get their turn. */
+export const SCRUB_LOOK_CHUNKS = 1_000;
 /** Part of the shutdown time that peers get to take what they lack. */
 export const SHUTDOWN_REPLICAS_MS = 3_000;
 

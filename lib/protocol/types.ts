@@ -56,6 +56,24 @@ export interface PeerStatus {
   readonly last_error: string | null;
 }
 
+/** What looking for rot has found since the start of the node, and what became of it. */
+export interface ScrubStatus {
+  /** Milliseconds over which a round over all complete chunks is spread; 0 if none is made. */
+  readonly interval_ms: number;
+  /** When the last round ended, in milliseconds since 1970; `null` before the first has. */
+  readonly last_round_ms: number | null;
+  /** How many chunks were looked at. */
+  readonly chunks: number;
+  /** How many bytes that were, those of indexes among them. */
+  readonly bytes: number;
+  /** How many chunks were found damaged, by this or by a reader. */
+  readonly damaged: number;
+  /** How many of them are whole again. */
+  readonly healed: number;
+  /** How many are damaged now. */
+  readonly unhealed: number;
+}
+
 /** Answer of `GET /status`. */
 export interface NodeStatus {
   /** Name of the node. */
@@ -84,6 +102,8 @@ export interface NodeStatus {
   readonly peers: readonly PeerStatus[];
   /** The file system of the data directory. */
   readonly disk: { readonly path: string; readonly free_bytes: number; readonly total_bytes: number };
+  /** What looking for rot has found. */
+  readonly scrub: ScrubStatus;
   /** What is in use now: files, streams of `/tail`, and bytes of bodies not yet stored. */
   readonly open: { readonly files: number; readonly tails: number; readonly body_bytes: number };
   /** Settings by name, as they are in force. */

@@ -29,6 +29,8 @@ export interface StoreOptions {
   readonly rotateIntervalMs: number;
   /** Writes are refused while the file system has less room than this. */
   readonly minFreeDiskBytes: number;
+  /** How long a round over all complete chunks takes that looks for rot; 0: none is made. @default 0 */
+  readonly scrubIntervalMs?: number;
   /** Bound on open files. */
   readonly openFilesMax: number;
   /** Instances of the other nodes of the cluster. @default none: it is alone */

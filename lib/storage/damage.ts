@@ -46,6 +46,16 @@ export class Damage {
     });
     this.found(chunk);
   }
+
+  /** The index of a complete chunk is damaged on the disk; what is in memory of it may still serve. */
+  suspect(chunk: Chunk, what: string): void {
+    if (chunk.damaged || chunk.removed) return;
+    this.#log.warn("the index of a complete chunk is damaged; it is made anew", {
+      chunk: chunk.dataPath,
+      error: what,
+    });
+    this.found(chunk);
+  }
 }
 
 /**

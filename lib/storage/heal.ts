@@ -70,7 +70,7 @@ export async function heal(
   donor: Donor | undefined,
   pace: Pace,
 ): Promise<Healing> {
-  const { disk, guard } = category.state.context;
+  const { disk, guard, damage } = category.state.context;
   const { cuts } = chunk;
   const found = await inSteps(pace, inspecting(disk, chunk));
   const isIndexGood = sameBytes(readIndex(disk, chunk), found.index);
@@ -80,7 +80,12 @@ export async function heal(
     await disk.syncDirectory(category.state.directory.path);
     return { left: [], bytes: 0 };
   }
-  const data = found.damaged.length > 0 && donor
+  const [first] = found.damaged;
+  if (first) {
+    const range = `bytes ${first.from} to ${first.to} fail their checksum`;
+    damage.mark(chunk, `${chunk.name}: ${range}, of ${found.damaged.length} such ranges`);
+  }
+  const data = first && donor
     ? new NewData(category, chunk, pace, () => guard.admit(chunk.size), found.damaged)
     : undefined;
   try {
@@ -281,7 +286,7 @@ class NewData {
           const piece = read(offset, length);
           // What the device cannot read stays a hole, which is as damaged.
           if (piece) writeAll(file, piece, offset);
-          await this.#pace();
+          await this.#pace(length);
         }
       }
     } finally {

@@ -6,8 +6,8 @@
 import type { Clock } from "./clock.ts";
 import type { Steps } from "./examine.ts";
 
-/** What is waited for between two steps; rejects if there is to be no further one. */
-export type Pace = () => Promise<void>;
+/** What is waited for after a step that read so many bytes; rejects if there is to be no further one. */
+export type Pace = (bytes: number) => Promise<void>;
 
 /** Does all steps, waiting for `pace` in between. */
 export async function inSteps<T>(pace: Pace, steps: Steps<T>): Promise<T> {
@@ -15,7 +15,7 @@ export async function inSteps<T>(pace: Pace, steps: Steps<T>): Promise<T> {
     for (;;) {
       const { done, value } = steps.next();
       if (done) return value;
-      await pace();
+      await pace(value);
     }
   } finally {
     // Where `pace` ended it: files that are open are closed.

@@ -11,7 +11,7 @@ import { ChukchaError } from "../protocol/errors.ts";
 import { INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts";
-import type { ChunkInfo, HealthCheck, WriteResult } from "../protocol/types.ts";
+import type { ChunkInfo, HealthCheck, ScrubStatus, WriteResult } from "../protocol/types.ts";
 import { ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { Category } from "./category.ts";
 import { type Census, countingChunks } from "./census.ts";
@@ -33,6 +33,7 @@ import type { Random } from "./random.ts";
 import { recoverCategory } from "./recover.ts";
 import { noSuchCategory, ReplicaStore } from "./replica_store.ts";
 import { RotationTimer } from "./rotation_timer.ts";
+import { Scrubber } from "./scrubber.ts";
 import { Sealer } from "./sealer.ts";
 import { SharedSync } from "./shared_sync.ts";
 import { Tail, type TailStart } from "./tail.ts";
@@ -56,11 +57,21 @@ const LOCK_FILE = "lock";
 /** All categories of one data directory. */
 export class Store extends ReplicaStore {
   readonly #lock: { release(): void };
+  readonly #scrubber: Scrubber;
   #closing = false;
 
-  private constructor(identity: NodeIdentity, context: StorageContext, lock: { release(): void }) {
+  private constructor(
+    identity: NodeIdentity,
+    context: StorageContext,
+    random: Random,
+    lock: { release(): void },
+  ) {
     super(identity, context);
     this.#lock = lock;
+    this.#scrubber = new Scrubber(
+      { ...context, random, categories: this.categories },
+      context.options.scrubIntervalMs ?? 0,
+    );
   }
 
   /**
@@ -111,8 +122,9 @@ export class Store extends ReplicaStore {
         replacing: new Map(),
         syncing: new Map(),
       };
-      const store = new Store(identity, context, lock);
+      const store = new Store(identity, context, random, lock);
       await store.#recover();
+      store.#scrubber.start();
       return store;
     } catch (error) {
       lock.release();
@@ -210,6 +222,18 @@ export class Store extends ReplicaStore {
     return { name: "chunks", ok: damaged === 0, message };
   }
 
+  /** What looking for rot has found, and what became of it. */
+  scrubStatus(): ScrubStatus {
+    const { roundMs, chunks, bytes } = this.#scrubber.scrubbed;
+    return {
+      interval_ms: this.context.options.scrubIntervalMs ?? 0,
+      last_round_ms: roundMs ?? null,
+      chunks,
+      bytes,
+      ...this.healer.counts,
+    };
+  }
+
   /** Room on the file system. Throws `DiskError`. */
   space(): DiskSpace {
     return this.context.guard.space();
@@ -219,6 +243,7 @@ export class Store extends ReplicaStore {
   async close(): Promise<void> {
     this.#closing = true;
     this.context.rotation.close();
+    await this.#scrubber.close();
     await this.healer.close();
     await this.finish();
     await this.context.sealer.flush();

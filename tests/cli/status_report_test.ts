@@ -19,6 +19,15 @@ const ALONE: NodeStatus = {
   bytes: 2048,
   peers: [],
   disk: { path: "/data", free_bytes: 1024 ** 3, total_bytes: 2 * 1024 ** 3 },
+  scrub: {
+    interval_ms: 1000,
+    last_round_ms: 86_400_000,
+    chunks: 12,
+    bytes: 3400,
+    damaged: 3,
+    healed: 2,
+    unhealed: 1,
+  },
   open: { files: 4, tails: 1, body_bytes: 0 },
   settings: {},
 };
@@ -31,6 +40,7 @@ Deno.test("statusReport shows a node that is alone", () => {
     "  version  0.1.0, up 1m 30s, incarnation 9f2c41d8",
     "  stored   2 KiB in 2 chunks of 1 category",
     "  disk     1 GiB of 2 GiB free at /data",
+    "  scrub    12 chunks looked at, last round ended 1970-01-02T00:00:00.000Z; 3 found damaged, 2 healed, 1 not",
     "  open     4 files, 1 tails, 0 B of bodies",
   ]);
 });
@@ -46,7 +56,7 @@ Deno.test("statusReport shows the peers of a node as a table", () => {
     lag_bytes: 0,
     last_error: null,
   };
-  const peers = (...peers: NodeStatus["peers"]) => statusReport({ ...ALONE, peers }).split("\n").slice(3, -4);
+  const peers = (...peers: NodeStatus["peers"]) => statusReport({ ...ALONE, peers }).split("\n").slice(3, -5);
   assertEquals(peers(fine), [
     "  peer                      lacking here  lacking there  address",
     "  node_2  reachable for 1m  nothing       nothing        http://10.0.0.2:8080",

@@ -20,6 +20,15 @@ const STATUS: NodeStatus = {
   bytes: 97_844_723_712,
   peers: [],
   disk: { path: "/var/lib/chukcha", free_bytes: 44 * 1024 ** 3, total_bytes: 176 * 1024 ** 3 },
+  scrub: {
+    interval_ms: 1000,
+    last_round_ms: null,
+    chunks: 12,
+    bytes: 3400,
+    damaged: 3,
+    healed: 2,
+    unhealed: 1,
+  },
   open: { files: 64, tails: 3, body_bytes: 0 },
   settings: { instance: "node_1", listen: "127.0.0.1:8080", sync_each_write: false, max_batch_size: 4194304 },
 };

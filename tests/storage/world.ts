@@ -54,9 +54,10 @@ export async function openOn<D extends Disk>(
   disk: D,
   options: Partial<StoreOptions> = {},
   clock: FakeClock = new FakeClock(),
+  seed = 1,
 ): Promise<World<D>> {
   const log = new LogLines();
-  const seams = { disk, clock, random: new SeededRandom(1), log };
+  const seams = { disk, clock, random: new SeededRandom(seed), log };
   const store = await Store.open({ ...OPTIONS, ...options }, seams);
   return { store, disk, clock, log };
 }
