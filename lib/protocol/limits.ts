@@ -82,6 +82,8 @@ export const PACE_SILENT_MS = 60_000;
 export const PACE_BYTES_PER_S_MIN = 2 * KIB;
 /** How often that is looked at. */
 export const PACE_CHECK_MS = 1_000;
+/** A body must have arrived within this time from its first read. */
+export const BODY_TIMEOUT_MS = 120_000;
 /** Encodings that one body may be wrapped in. */
 export const CONTENT_ENCODINGS_MAX = 2;
 /** How much longer than its content an encoded body may be: what does not compress grows a little. */
@@ -231,6 +233,8 @@ export const CENSUS_SLICE_CHUNKS = 10_000;
 
 /** Entries of a setting that gives each category a limit by its pattern. */
 export const CATEGORY_LIMITS_MAX = 256;
+/** The shortest that `--retention-age` may be: what has expired is looked for this often, too. */
+export const RETENTION_AGE_MS_MIN = 60_000;
 /** How often it is asked what has expired. */
 export const RETENTION_CHECK_MS = 60_000;
 /** After a start nothing expires for this long: what a mistaken rule would delete is in the log by then. */
@@ -243,8 +247,8 @@ export const RETENTION_BATCH_CHUNKS_MAX = 256;
 export const RETENTION_BATCH_CATEGORIES_MAX = 1_000;
 /** The wall clock was set if it is further off than this from where it would have gone by itself. */
 export const CLOCK_STEP_MS_MIN = 1_000;
-/** Times that the wall clock was set, remembered each by itself; beyond, the smallest is put to its neighbour. */
-export const CLOCK_STEPS_MAX = 32;
+/** Stretches between such steps that are told apart; beyond, two that differ least become one. */
+export const CLOCK_STRETCHES_MAX = 64;
 
 /** Fewest characters of a token: 16 of base64 are 96 bits. */
 export const TOKEN_CHARS_MIN = 16;
