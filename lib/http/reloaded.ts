@@ -35,15 +35,18 @@ export class Reloaded<T> {
   readonly #options: ReloadedOptions<T>;
   readonly #log: Log;
   #value: T;
+  /** What they consisted of. */
+  #texts: string;
   /** How the files looked when they were last taken or refused, and at the last look. */
   #judged: string;
   #seen: string;
   #trouble: string | undefined;
 
-  private constructor(options: ReloadedOptions<T>, log: Log, value: T, stamp: string) {
+  private constructor(options: ReloadedOptions<T>, log: Log, { value, texts }: Loaded<T>, stamp: string) {
     this.#options = options;
     this.#log = log;
     this.#value = value;
+    this.#texts = texts;
     this.#judged = stamp;
     this.#seen = stamp;
   }
@@ -75,8 +78,9 @@ export class Reloaded<T> {
     this.#judged = stamp;
     const { what, changed } = this.#options;
     const paths = this.#options.files.map(([, path]) => path).join(", ");
+    let loaded: Loaded<T>;
     try {
-      this.#value = await load(this.#options);
+      loaded = await load(this.#options);
     } catch (error) {
       this.#trouble = (error as Error).message;
       this.#log.error(`${what} cannot be used as it is now; what was read before stays in force`, {
@@ -85,10 +89,15 @@ export class Reloaded<T> {
       });
       return;
     }
+    // Another time, or another link, and the same words: nothing has to change for them.
+    const same = loaded.texts === this.#texts;
+    if (same && this.#trouble === undefined) return;
     this.#trouble = undefined;
+    this.#texts = loaded.texts;
+    if (!same) this.#value = loaded.value;
     this.#log.info(`${what} was read again and is in force`, { path: paths });
     await this.#warnOfReaders();
-    changed?.(this.#value);
+    if (!same) changed?.(this.#value);
   }
 
   async #warnOfReaders(): Promise<void> {
@@ -101,10 +110,16 @@ export class Reloaded<T> {
   }
 }
 
-async function load<T>({ files, parse }: ReloadedOptions<T>): Promise<T> {
+interface Loaded<T> {
+  readonly value: T;
+  readonly texts: string;
+}
+
+async function load<T>({ files, parse }: ReloadedOptions<T>): Promise<Loaded<T>> {
   const names = files.map(([setting, path]) => `${setting} ${quote(path)}`).join(" and ");
   try {
-    return parse(...await Promise.all(files.map(([, path]) => read(path))));
+    const texts = await Promise.all(files.map(([, path]) => read(path)));
+    return { value: parse(...texts), texts: texts.join("\0") };
   } catch (cause) {
     throw new Error(`${names}: ${wordsOf(cause)}`, { cause });
   }

@@ -12,6 +12,7 @@ import type { ChunkInfo } from "../../lib/protocol/types.ts";
 import { categoryDirectory } from "../../lib/protocol/names.ts";
 import { eventually } from "./eventually.ts";
 import { freePorts, Member } from "./member.ts";
+import type { Reach } from "./node.ts";
 import { type Fault, Proxy } from "./proxy.ts";
 
 const STARTS_MAX = 5;
@@ -26,6 +27,8 @@ export interface ClusterOptions {
   readonly proxied?: boolean;
   /** Of every node. */
   readonly flags?: readonly string[];
+  /** What tests show to every node; with connections that trust them, all serve TLS. */
+  readonly reach?: Reach;
   /** How many are started at once; the others are when the test does so. @default all */
   readonly started?: number;
 }
@@ -76,20 +79,24 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Makes the nodes and the ways between them, and starts none. */
-  static async build({ count = 3, proxied = false, flags = [] }: ClusterOptions = {}): Promise<TestCluster> {
+  static async build(
+    { count = 3, proxied = false, flags = [], reach }: ClusterOptions = {},
+  ): Promise<TestCluster> {
+    const scheme = reach?.client ? "https" : "http";
     const directory = await Deno.makeTempDir({ prefix: "chukcha-cluster-" });
     const ports = freePorts(count);
     const instances = ports.map((_, i) => `node_${i + 1}`);
     const proxies = new Map<string, Proxy>();
     const members = instances.map((instance, from) => {
       const peers = instances.map((name, to) => {
-        if (!proxied || from === to) return `${name}=http://127.0.0.1:${ports[to]!}`;
+        if (!proxied || from === to) return `${name}=${scheme}://127.0.0.1:${ports[to]!}`;
         const proxy = Proxy.start(ports[to]!);
         proxies.set(way(from, to), proxy);
         return `${name}=${proxy.url}`;
       });
       const dataDir = `${directory}/${instance}`;
-      return new Member({ instance, dataDir, port: ports[from]!, peers: peers.join(","), flags });
+      const port = ports[from]!;
+      return new Member({ instance, dataDir, port, peers: peers.join(","), flags, ...reach && { reach } });
     });
     return new TestCluster(members, proxies, directory);
   }

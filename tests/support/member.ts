@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import type { ErrorBody } from "../../lib/protocol/errors.ts";
 import { eventually } from "./eventually.ts";
 import { type Listening, startListening } from "./listening.ts";
-import { NodeUnderTest, programArgs } from "./node.ts";
+import { NodeUnderTest, programArgs, type Reach } from "./node.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const PORT_MIN = 10_240;
@@ -26,6 +26,8 @@ export interface MemberOptions {
   readonly port: number;
   readonly peers: string;
   readonly flags?: readonly string[];
+  /** What tests show to it; with connections that trust it, it serves TLS. */
+  readonly reach?: Reach;
   /** Put before the program and its arguments: what runs it elsewhere. */
   readonly prefix?: readonly string[];
 }
@@ -47,7 +49,7 @@ export class Member extends NodeUnderTest {
   #before = "";
 
   constructor(options: MemberOptions) {
-    super(urlOf(options), options.dataDir);
+    super(urlOf(options), options.dataDir, options.reach);
     this.instance = options.instance;
     this.#options = options;
   }
@@ -202,8 +204,8 @@ export class Member extends NodeUnderTest {
   }
 }
 
-function urlOf({ hostname = "127.0.0.1", port }: MemberOptions): string {
-  return `http://${hostname}:${port}`;
+function urlOf({ hostname = "127.0.0.1", port, reach }: MemberOptions): string {
+  return `${reach?.client ? "https" : "http"}://${hostname}:${port}`;
 }
 
 /**

@@ -24,17 +24,27 @@ const ROOT = new URL("../../", import.meta.url);
 /** Name of every node that is started here, and so of the owner of its chunks. */
 export const INSTANCE = "node_1";
 
+/** What a test shows to a node, and whom it trusts. */
+export interface Reach {
+  readonly token?: string;
+  /** Connections that trust the node's certificate; its maker closes it. */
+  readonly client?: Deno.HttpClient;
+}
+
 /** What tests ask of a node that listens. */
 export class NodeUnderTest {
   readonly port: number;
 
   /** @param url without a slash at its end */
-  constructor(readonly url: string, readonly dataDir: string) {
+  constructor(readonly url: string, readonly dataDir: string, private readonly reach: Reach = {}) {
     this.port = Number(new URL(url).port);
   }
 
-  fetch(pathAndQuery: string, init?: RequestInit): Promise<Response> {
-    return fetch(`${this.url}${pathAndQuery}`, init);
+  fetch(pathAndQuery: string, init: RequestInit = {}): Promise<Response> {
+    const { token, client } = this.reach;
+    const headers = new Headers(init.headers);
+    if (token !== undefined && !headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
+    return fetch(`${this.url}${pathAndQuery}`, { ...init, headers, ...client && { client } } as RequestInit);
   }
 
   /** Writes a batch; throws unless the answer is 200. */
@@ -159,8 +169,8 @@ export async function startLocalNode(options: LocalOptions = {}): Promise<LocalN
 export class ChildNode extends NodeUnderTest implements AsyncDisposable {
   #ended = false;
 
-  constructor(dataDir: string, private readonly process: Listening) {
-    super(process.url, dataDir);
+  constructor(dataDir: string, private readonly process: Listening, reach?: Reach) {
+    super(process.url, dataDir, reach);
   }
 
   get pid(): number {
@@ -206,11 +216,20 @@ export function programArgs(...args: string[]): string[] {
 }
 
 /** Starts `chukcha serve` as a process, with a data directory that is the caller's. */
-export async function startChildNode(dataDir: string, ...flags: string[]): Promise<ChildNode> {
+export function startChildNode(dataDir: string, ...flags: string[]): Promise<ChildNode> {
+  return startChildNodeWith({}, dataDir, ...flags);
+}
+
+/** The same for a node that asks for tokens, or serves TLS. */
+export async function startChildNodeWith(
+  reach: Reach,
+  dataDir: string,
+  ...flags: string[]
+): Promise<ChildNode> {
   const own = ["--data-dir", dataDir, "--instance", INSTANCE, "--min-free-disk", "0"];
   const listen = flags.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
   const args = programArgs("serve", ...own, ...listen, ...flags);
-  const node = new ChildNode(dataDir, await startListening(Deno.execPath(), { args, cwd: ROOT }));
+  const node = new ChildNode(dataDir, await startListening(Deno.execPath(), { args, cwd: ROOT }), reach);
   const ready = await node.fetch("/readyz");
   const text = await ready.text();
   if (ready.status === 200) return node;
