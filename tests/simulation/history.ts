@@ -116,17 +116,58 @@ export interface History {
   readonly faults: readonly Fault[];
 }
 
+/** How large histories of one kind are. Long ones find what takes its time; short, dense ones find most for their price. */
+interface Size {
+  /** When faults end: at least, and how much later at most. */
+  readonly endMs: readonly [number, number];
+  readonly steps: readonly [number, number];
+  readonly bursts: number;
+  readonly chunkBytesMax: readonly number[];
+  readonly rotateIntervalMs: readonly number[];
+  readonly finaliseAfterMs: readonly number[];
+  readonly faults: readonly number[];
+  /** How long faults stay. */
+  readonly forMs: readonly number[];
+  /** How long a node stays down. */
+  readonly downMs: readonly number[];
+}
+
+const LONG: Size = {
+  endMs: [20_000, 60_000],
+  steps: [90, 60],
+  bursts: 6,
+  chunkBytesMax: [200, 600, 2_000, 100_000],
+  rotateIntervalMs: [2_000, 10_000, 600_000],
+  finaliseAfterMs: [8_000, 25_000, 600_000],
+  faults: [0, 2, 4, 8, 12],
+  forMs: [300, 2_000, 8_000, 30_000],
+  downMs: [0, 500, 3_000, 15_000, 40_000],
+};
+const SHORT: Size = {
+  endMs: [4_000, 8_000],
+  steps: [36, 16],
+  bursts: 3,
+  chunkBytesMax: [200, 600, 2_000],
+  rotateIntervalMs: [1_000, 4_000, 600_000],
+  finaliseAfterMs: [4_000, 8_000, 600_000],
+  faults: [1, 2, 4, 6],
+  forMs: [300, 1_000, 4_000],
+  downMs: [0, 300, 2_000, 9_000],
+};
+
 /** The history that a seed stands for. */
 export function historyOf(seed: number): History {
   const random = new SeededRandom(seed * 2654435761 + 1);
+  const size = random.below(8) === 0 ? LONG : SHORT;
   const nodes = random.pick([2, 3, 3, 3, 3, 4]);
   const categories = random.pick([1, 1, 2]);
-  const endMs = 20_000 + random.below(60_000);
+  const endMs = size.endMs[0] + random.below(size.endMs[1]);
   const steps: Step[] = [];
   const clients = 3;
-  const count = 90 + random.below(60);
+  // Between two nodes less happens for each step.
+  const count = Math.round((size.steps[0] + random.below(size.steps[1])) * (nodes === 2 ? 2.2 : 1));
   // Writes are dense for a while, then sparse: both find bugs.
-  const bursts = Array.from({ length: 6 }, () => random.below(endMs));
+  const bursts = Array.from({ length: size.bursts }, () => random.below(endMs));
   for (let i = 0; i < count; i++) {
     const atMs = random.below(3) === 0 ? random.below(endMs) : random.pick(bursts) + random.below(3_000);
     const common = {
@@ -157,26 +198,30 @@ export function historyOf(seed: number): History {
     seed,
     nodes,
     categories,
-    chunkBytesMax: random.pick([200, 600, 2_000, 100_000]),
-    rotateIntervalMs: random.pick([2_000, 10_000, 600_000]),
-    finaliseAfterMs: random.pick([8_000, 25_000, 600_000]),
+    chunkBytesMax: random.pick(size.chunkBytesMax),
+    rotateIntervalMs: random.pick(size.rotateIntervalMs),
+    finaliseAfterMs: random.pick(size.finaliseAfterMs),
     rates: Array.from({ length: nodes }, () => random.pick([1, 1, 0.97, 1.02])),
     endMs,
     steps,
-    faults: faultsOf(random, nodes, endMs),
+    faults: faultsOf(random, nodes, endMs, size),
   };
 }
 
-function faultsOf(random: SeededRandom, nodes: number, endMs: number): Fault[] {
+function faultsOf(random: SeededRandom, nodes: number, endMs: number, size: Size): Fault[] {
   const faults: Fault[] = [];
-  const count = random.pick([0, 2, 4, 8, 12]);
+  const count = random.pick(size.faults);
   // A disk is lost at most once in a history, and by one node: what two lose together nobody promised to keep.
-  let mayLose = random.below(4) === 0 && nodes > 2;
+  if (nodes > 2 && random.below(6) === 0) {
+    const [atMs, node] = [random.below(endMs), random.below(nodes)];
+    if (random.below(3) === 0) faults.push({ kind: "gone for good", atMs, node });
+    else faults.push({ kind: "wipe", atMs, node, downMs: random.pick(size.downMs) });
+  }
   for (let i = 0; i < count; i++) {
     const atMs = random.below(endMs);
     const node = random.below(nodes);
-    const forMs = random.pick([300, 2_000, 8_000, 30_000]);
-    const downMs = random.pick([0, 500, 3_000, 15_000, 40_000]);
+    const forMs = random.pick(size.forMs);
+    const downMs = random.pick(size.downMs);
     const roll = random.below(100);
     if (roll < 16) faults.push({ kind: "kill", atMs, node, downMs });
     else if (roll < 30) faults.push({ kind: "power loss", atMs, node, downMs });
@@ -218,12 +263,7 @@ function faultsOf(random: SeededRandom, nodes: number, endMs: number): Fault[] {
     else if (roll < 91) {
       faults.push({ kind: "short writes", atMs, node, bytes: random.pick([1, 7, 40]), forMs });
     } else if (roll < 94) faults.push({ kind: "sync fails", atMs, node });
-    else if (roll < 97) faults.push({ kind: "slow disk", atMs, node, syncMs: random.pick([5, 400]), forMs });
-    else if (mayLose) {
-      mayLose = false;
-      if (random.below(3) === 0) faults.push({ kind: "gone for good", atMs, node });
-      else faults.push({ kind: "wipe", atMs, node, downMs });
-    }
+    else faults.push({ kind: "slow disk", atMs, node, syncMs: random.pick([5, 400]), forMs });
   }
   return faults.sort((a, b) => a.atMs - b.atMs);
 }

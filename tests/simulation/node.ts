@@ -135,7 +135,6 @@ export class SimulatedNode {
     } else {
       disk.kill();
       this.diskLife.lost = true;
-      if (!this.world.isHeardOf(this)) this.world.registry.forget(this.name);
       this.disk = new MemoryDisk();
       this.diskLife = newDiskLife(`${this.name}#${++this.#disks}`);
       this.world.allDisks.push(this.diskLife);
@@ -166,7 +165,7 @@ export class SimulatedNode {
       for (const { name } of store.listChunks(category)) {
         const chunk = store.chunk(category, name)!;
         // A group that was written, and not yet published when the process died, is there after all.
-        if (chunk.instance === this.name) world.registry.recovered(category, chunk, store, life);
+        if (chunk.instance === this.name) world.registry.recovered(category, chunk, store, life, diskLife);
         else if (!chunk.damaged) world.registry.check(category, chunk, this.name);
         this.#note(category, chunk);
       }
@@ -209,8 +208,12 @@ export class SimulatedNode {
       throw new Violation("NoResurrection", `${this.name}: ${chunk.name} changes after it was acknowledged`);
     }
     const own = source === undefined && instance === this.name && !chunk.finalised;
+    // What only lost disks held, nobody can tell a new one of.
+    if (own && world.registry.isOfLostDisk(category, chunk) && !world.isHeardOf(this, category)) {
+      world.registry.forget(this.name, category);
+    }
     if (own && !world.registry.isOlder(category, chunk, life)) {
-      world.registry.grew(category, chunk, store, life);
+      world.registry.grew(category, chunk, store, life, this.diskLife);
     } else world.registry.check(category, chunk, this.name);
     this.#note(category, chunk);
   }

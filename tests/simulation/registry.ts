@@ -9,12 +9,14 @@
  */
 import type { Chunk } from "../../lib/storage/chunk.ts";
 import type { Store } from "../../lib/storage/store.ts";
+import type { DiskLife } from "./holdings.ts";
 import type { Life } from "./timeline.ts";
 import { Violation } from "./violation.ts";
 
 interface Known {
-  /** The process that began it. */
+  /** The process that began it, and the disk that it began it on. */
   readonly life: Life;
+  readonly disk: DiskLife;
   content: Uint8Array;
   /** CRC at the end of each group. */
   readonly ends: Map<number, number>;
@@ -25,12 +27,9 @@ export class Registry {
   readonly #known = new Map<string, Known>();
 
   /** The owner has published more. */
-  grew(category: string, chunk: Chunk, store: Store, life: Life): void {
+  grew(category: string, chunk: Chunk, store: Store, life: Life, disk: DiskLife): void {
     const key = `${category}/${chunk.name}`;
-    let known = this.#known.get(key);
-    if (!known) {
-      this.#known.set(key, known = { life, content: new Uint8Array(), ends: new Map([[0, 0]]) });
-    }
+    const known = this.#knownOr(key, life, disk);
     if (chunk.size === known.content.length) return this.check(category, chunk, life.name);
     if (known.life !== life) {
       throw new Violation(
@@ -51,13 +50,20 @@ export class Registry {
   }
 
   /** What a start found of an own chunk: perhaps one group more than was published, from the process before. */
-  recovered(category: string, chunk: Chunk, store: Store, life: Life): void {
+  recovered(category: string, chunk: Chunk, store: Store, life: Life, disk: DiskLife): void {
     const key = `${category}/${chunk.name}`;
-    let known = this.#known.get(key);
-    if (!known) this.#known.set(key, known = { life, content: new Uint8Array(), ends: new Map([[0, 0]]) });
+    const known = this.#knownOr(key, life, disk);
     if (chunk.size > known.content.length) return this.#extend(known, key, category, chunk, store);
     // With a hole in it, its checksum is that of what it was.
     if (!chunk.damaged) this.check(category, chunk, life.name);
+  }
+
+  #knownOr(key: string, life: Life, disk: DiskLife): Known {
+    let known = this.#known.get(key);
+    if (!known) {
+      this.#known.set(key, known = { life, disk, content: new Uint8Array(), ends: new Map([[0, 0]]) });
+    }
+    return known;
   }
 
   #extend(known: Known, key: string, category: string, chunk: Chunk, store: Store): void {
@@ -92,10 +98,15 @@ export class Registry {
     }
   }
 
-  /** A disk is lost, and no other one has heard of anything that its owner wrote: its numbers may be used again. */
-  forget(owner: string): void {
+  /** Whether it was begun on a disk that is lost. */
+  isOfLostDisk(category: string, { name }: Chunk): boolean {
+    return this.#known.get(`${category}/${name}`)?.disk.lost ?? false;
+  }
+
+  /** A disk is lost, and nobody has heard of anything that its owner wrote there: its numbers may be used again. */
+  forget(owner: string, category: string): void {
     for (const key of [...this.#known.keys()]) {
-      if (key.slice(key.indexOf("/") + 1).startsWith(`${owner}-chunk`)) this.#known.delete(key);
+      if (key.startsWith(`${category}/${owner}-chunk`)) this.#known.delete(key);
     }
   }
 

@@ -57,10 +57,10 @@ export class World {
 
   /** Takes note of what happens; two runs of one history take the same notes. */
   trace(what: string): void {
-    const line = `${this.timeline.nowMs.toFixed(3)} ${what}`;
-    this.lines?.push(line);
-    let hash = this.#hash;
-    for (let i = 0; i < line.length; i++) hash = Math.imul(hash ^ line.charCodeAt(i), 0x01000193);
+    const { nowMs } = this.timeline;
+    this.lines?.push(`${nowMs.toFixed(3)} ${what}`);
+    let hash = Math.imul(this.#hash ^ Math.round(nowMs * 1_000), 0x01000193);
+    for (let i = 0; i < what.length; i++) hash = Math.imul(hash ^ what.charCodeAt(i), 0x01000193);
     this.#hash = hash >>> 0;
   }
 
@@ -158,9 +158,9 @@ export class World {
     }
   }
 
-  /** Whether a disk of another node holds anything of a node's chunks, or knows that it was acknowledged. */
-  isHeardOf({ name }: SimulatedNode): boolean {
-    const isOwn = (key: string): boolean => key.slice(key.indexOf("/") + 1).startsWith(`${name}-chunk`);
+  /** Whether a disk of another node holds anything of a node's chunks in a category, or knows that it was acknowledged. */
+  isHeardOf({ name }: SimulatedNode, category: string): boolean {
+    const isOwn = (key: string): boolean => key.startsWith(`${category}/${name}-chunk`);
     return this.nodes.some((node) =>
       node.name !== name &&
       [...node.diskLife.holds.keys(), ...node.diskLife.acknowledged].some(isOwn)

@@ -65,28 +65,46 @@ export interface CrashDice {
 
 const BLOCK_BYTES = 512;
 
+const NOTHING = new Uint8Array();
+
 class FileNode {
-  bytes = new Uint8Array();
+  bytes: Uint8Array<ArrayBuffer> = NOTHING;
   size = 0;
-  /** What the device holds. */
-  durable = new Uint8Array();
+  /** What the device holds; changed by nobody. */
+  durable: Uint8Array<ArrayBuffer> = NOTHING;
+  /** So much of `bytes` is also the device's image, or on its way to it: it is not changed in place. */
+  #shared = 0;
   /** Blocks that the kernel takes for written although they are not: a sync of them failed. */
-  readonly #lost = new Set<number>();
+  #lost: Set<number> | undefined;
   readonly syncs = new SyncOrder();
+
+  /** A file as if it had always been there. */
+  static of(content: Uint8Array): FileNode {
+    const file = new FileNode();
+    file.bytes = content.slice();
+    file.size = file.#shared = content.length;
+    file.durable = file.bytes;
+    return file;
+  }
 
   /** A sync failed: the kernel marks what was dirty as clean, and will never write it again. */
   loseDirty(): void {
+    this.#lost ??= new Set();
     for (let block = 0; block * BLOCK_BYTES < this.size; block++) {
       const from = block * BLOCK_BYTES;
       const to = Math.min(from + BLOCK_BYTES, this.size);
       const same = to <= this.durable.length &&
-        this.bytes.subarray(from, to).every((byte, i) => byte === this.durable[from + i]);
+        sameBytes(this.bytes.subarray(from, to), this.durable.subarray(from, to));
       if (!same) this.#lost.add(block);
     }
   }
 
   /** What a sync writes to the device. */
   synced(): Uint8Array<ArrayBuffer> {
+    if (!this.#lost || this.#lost.size === 0) {
+      this.#shared = Math.max(this.#shared, this.size);
+      return this.bytes.subarray(0, this.size);
+    }
     const content = this.content();
     for (const block of this.#lost) {
       const from = block * BLOCK_BYTES;
@@ -98,28 +116,35 @@ class FileNode {
 
   write(data: Uint8Array, offset: number): void {
     const end = offset + data.length;
-    if (this.#lost.size > 0) {
+    if (this.#lost && this.#lost.size > 0) {
       for (let block = Math.floor(offset / BLOCK_BYTES); block * BLOCK_BYTES < end; block++) {
         this.#lost.delete(block);
       }
     }
-    if (end > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(end, this.bytes.length * 2));
-      larger.set(this.bytes.subarray(0, this.size));
-      this.bytes = larger;
-    }
+    if (end > this.bytes.length) this.#move(Math.max(end, this.bytes.length * 2));
+    else if (offset < this.#shared) this.#move(this.bytes.length);
     this.bytes.set(data, offset);
     this.size = Math.max(this.size, end);
   }
 
   truncate(size: number): void {
     if (size > this.size) this.write(new Uint8Array(size - this.size), this.size);
-    this.bytes.fill(0, size, this.size);
+    else if (size < this.size) {
+      if (size < this.#shared) this.#move(this.bytes.length);
+      this.bytes.fill(0, size, this.size);
+    }
     this.size = size;
   }
 
   content(): Uint8Array<ArrayBuffer> {
     return this.bytes.slice(0, this.size);
+  }
+
+  #move(length: number): void {
+    const bytes = new Uint8Array(length);
+    bytes.set(this.bytes.subarray(0, this.size));
+    this.bytes = bytes;
+    this.#shared = 0;
   }
 }
 
@@ -140,10 +165,54 @@ class SyncOrder {
 }
 
 class DirectoryNode {
-  readonly syncs = new SyncOrder();
-  entries = new Map<string, Node>();
+  readonly #syncs = new SyncOrder();
+  readonly #entries = new Map<string, Node>();
   /** What the device holds. */
-  durable = new Map<string, Node>();
+  readonly #durable = new Map<string, Node>();
+  /** Names that the device may know otherwise, and which change it was that made them so. */
+  readonly #changed = new Map<string, number>();
+  #changes = 0;
+
+  get entries(): ReadonlyMap<string, Node> {
+    return this.#entries;
+  }
+
+  get durable(): ReadonlyMap<string, Node> {
+    return this.#durable;
+  }
+
+  set(name: string, node: Node): void {
+    this.#entries.set(name, node);
+    this.#changed.set(name, ++this.#changes);
+  }
+
+  delete(name: string): void {
+    this.#entries.delete(name);
+    this.#changed.set(name, ++this.#changes);
+  }
+
+  /** An entry as if it had always been there. */
+  plant(name: string, node: Node): void {
+    this.#entries.set(name, node);
+    this.#durable.set(name, node);
+  }
+
+  /** Begins a sync of what it holds now; returns what ends it. */
+  sync(): () => void {
+    const changes = Array.from(
+      this.#changed,
+      ([name, change]) => [name, change, this.#entries.get(name)] as const,
+    );
+    const ends = this.#syncs.begin();
+    return () => {
+      if (!ends()) return;
+      for (const [name, change, node] of changes) {
+        if (node) this.#durable.set(name, node);
+        else this.#durable.delete(name);
+        if (this.#changed.get(name) === change) this.#changed.delete(name);
+      }
+    };
+  }
 }
 
 type Node = FileNode | DirectoryNode;
@@ -217,13 +286,17 @@ export class MemoryDisk implements Disk {
     return this.#used().bytes;
   }
 
+  /** Files and directories. */
+  get inodesUsed(): number {
+    return this.#used().inodes;
+  }
+
   /** A copy that shares nothing with this one, as if all had been synced. */
   clone(): MemoryDisk {
     const copy = (node: Node): Node => {
-      if (node instanceof FileNode) return fileOf(node.content());
+      if (node instanceof FileNode) return FileNode.of(node.bytes.subarray(0, node.size));
       const directory = new DirectoryNode();
-      for (const [name, child] of node.entries) directory.entries.set(name, copy(child));
-      directory.durable = new Map(directory.entries);
+      for (const [name, child] of node.entries) directory.plant(name, copy(child));
       return directory;
     };
     return new MemoryDisk(copy(this.#root) as DirectoryNode);
@@ -242,8 +315,7 @@ export class MemoryDisk implements Disk {
     let directory = this.#root;
     for (const name of names.slice(0, -1)) {
       const child = directory.entries.get(name) ?? new DirectoryNode();
-      directory.entries.set(name, child);
-      directory.durable.set(name, child);
+      directory.plant(name, child);
       directory = child as DirectoryNode;
     }
     const name = names.at(-1)!;
@@ -255,9 +327,7 @@ export class MemoryDisk implements Disk {
       existing.durable = content.slice();
       return;
     }
-    const file = fileOf(content);
-    directory.entries.set(name, file);
-    directory.durable.set(name, file);
+    directory.plant(name, FileNode.of(content));
   }
 
   /** All files by path with their contents. */
@@ -288,7 +358,7 @@ export class MemoryDisk implements Disk {
     if (!node) {
       this.#roomForInode("open", path);
       node = new FileNode();
-      directory.entries.set(name, node);
+      directory.set(name, node);
     }
     this.openFiles++;
     this.openFilesPeak = Math.max(this.openFilesPeak, this.openFiles);
@@ -317,7 +387,7 @@ export class MemoryDisk implements Disk {
     if (directory.entries.has(name)) throw new DiskError("exists", "make directory", path);
     this.#changeable("make directory", path);
     this.#roomForInode("make directory", path);
-    directory.entries.set(name, new DirectoryNode());
+    directory.set(name, new DirectoryNode());
   }
 
   rename(from: string, to: string): void {
@@ -329,8 +399,8 @@ export class MemoryDisk implements Disk {
     if (replaced instanceof DirectoryNode) throw new DiskError("failed", "rename", from);
     this.#changeable("rename", from);
     if (replaced === file) return;
-    source.entries.delete(sourceName);
-    target.entries.set(targetName, file);
+    source.delete(sourceName);
+    target.set(targetName, file);
   }
 
   remove(path: string): void {
@@ -338,7 +408,7 @@ export class MemoryDisk implements Disk {
     this.#file("remove", path);
     const [directory, name] = this.#parent("remove", path);
     this.#changeable("remove", path);
-    directory.entries.delete(name);
+    directory.delete(name);
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -347,11 +417,10 @@ export class MemoryDisk implements Disk {
     if (!(node instanceof DirectoryNode)) {
       throw new DiskError(node ? "failed" : "not_found", "sync directory", path);
     }
-    const entries = new Map(node.entries);
-    const ends = node.syncs.begin();
+    const end = node.sync();
     await this.syncGate;
     this.#alive("sync directory", path);
-    if (ends()) node.durable = entries;
+    end();
   }
 
   lock(path: string): { release(): void } | undefined {
@@ -359,14 +428,16 @@ export class MemoryDisk implements Disk {
     this.#changeable("lock", path);
     const [directory, name] = this.#parent("lock", path);
     if (this.#locked.has(path)) return undefined;
-    if (!directory.entries.has(name)) directory.entries.set(name, fileOf(new Uint8Array()));
+    if (!directory.entries.has(name)) directory.set(name, FileNode.of(NOTHING));
     this.#locked.add(path);
     return { release: () => void this.#locked.delete(path) };
   }
 
   space(): DiskSpace {
     this.#alive("statfs", "");
-    const totalBytes = Number.isFinite(this.faults.bytesMax) ? this.faults.bytesMax : 2 ** 40;
+    // Counting is left out where nothing depends on it: a disk without bounds is a large one with nothing on it.
+    if (!Number.isFinite(this.faults.bytesMax)) return { freeBytes: 2 ** 40, totalBytes: 2 ** 40 };
+    const totalBytes = this.faults.bytesMax;
     return { freeBytes: Math.max(0, totalBytes - this.#used().bytes), totalBytes };
   }
 
@@ -465,7 +536,10 @@ export class MemoryDisk implements Disk {
   }
 
   #roomForInode(operation: string, path: string): void {
-    if (this.#used().inodes >= this.faults.inodesMax) throw new DiskError("full", operation, path);
+    const { inodesMax } = this.faults;
+    if (Number.isFinite(inodesMax) && this.#used().inodes >= inodesMax) {
+      throw new DiskError("full", operation, path);
+    }
   }
 
   /** Contents of all files that have a name, and how many files and directories there are. */
@@ -482,8 +556,11 @@ export class MemoryDisk implements Disk {
 
   #find(path: string): Node | undefined {
     let node: Node | undefined = this.#root;
-    for (const name of path === "" ? [] : path.split("/")) {
-      node = node instanceof DirectoryNode ? node.entries.get(name) : undefined;
+    for (let at = 0; path !== "" && at <= path.length;) {
+      const slash = path.indexOf("/", at);
+      const end = slash < 0 ? path.length : slash;
+      node = node instanceof DirectoryNode ? node.entries.get(path.slice(at, end)) : undefined;
+      at = end + 1;
     }
     return node;
   }
@@ -503,14 +580,6 @@ export class MemoryDisk implements Disk {
   }
 }
 
-function fileOf(content: Uint8Array): FileNode {
-  const file = new FileNode();
-  file.bytes = content.slice();
-  file.size = content.length;
-  file.durable = content.slice();
-  return file;
-}
-
 /** What a crash leaves of a directory and all below it. */
 function survivors(directory: DirectoryNode, dice: CrashDice | undefined): DirectoryNode {
   // A file with two names must stay one file.
@@ -518,7 +587,7 @@ function survivors(directory: DirectoryNode, dice: CrashDice | undefined): Direc
   const survive = (node: Node): Node => {
     let left = known.get(node);
     if (!left) {
-      left = node instanceof FileNode ? fileOf(contentAfterCrash(node, dice)) : survivors(node, dice);
+      left = node instanceof FileNode ? FileNode.of(contentAfterCrash(node, dice)) : survivors(node, dice);
       known.set(node, left);
     }
     return left;
@@ -528,9 +597,8 @@ function survivors(directory: DirectoryNode, dice: CrashDice | undefined): Direc
     const synced = directory.durable.get(name);
     const later = directory.entries.get(name);
     const node = dice && dice.random.number() < 0.5 ? later : synced;
-    if (node) left.entries.set(name, survive(node));
+    if (node) left.plant(name, survive(node));
   }
-  left.durable = new Map(left.entries);
   return left;
 }
 
@@ -555,5 +623,7 @@ function contentAfterCrash(file: FileNode, dice: CrashDice | undefined): Uint8Ar
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
