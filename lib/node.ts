@@ -18,6 +18,7 @@ import type { Service } from "./http/service.ts";
 import { Traffic } from "./http/traffic.ts";
 import { formatPeers, type PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
+import { formatCategoryLimits } from "./protocol/category_limits.ts";
 import {
   BODY_BYTES_IN_FLIGHT_MAX,
   OPEN_FILES_MAX,
@@ -36,6 +37,7 @@ import { DenoDisk } from "./storage/deno_disk.ts";
 import { DiskError } from "./storage/disk.ts";
 import { explainStart } from "./storage/failure.ts";
 import { SystemRandom } from "./storage/random.ts";
+import { hasRetention, Retention } from "./storage/retention.ts";
 import { Store, type StoreSeams } from "./storage/store.ts";
 import { VERSION } from "./version.ts";
 
@@ -57,6 +59,8 @@ export interface BuiltNode {
   readonly store: Store;
   /** Its part in the cluster, not yet started; `undefined` for a node that is alone. */
   readonly cluster: Cluster | undefined;
+  /** Deletes what expires, not yet started; `undefined` where no rule says that anything does. */
+  readonly retention: Retention | undefined;
   /**
    * From now on: no new writes, no new tails; those that are open end. Resolves when every body that was on its way
    * has arrived.
@@ -101,6 +105,16 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     peers: settings.peers.map(seams.connect),
     finaliseAfterMs: settings.finalizeAfterMs,
   });
+  const rules = { age: settings.retentionAge, size: settings.retentionSize };
+  const retention = !hasRetention(rules) ? undefined : new Retention({
+    store,
+    disk: seams.disk,
+    clock,
+    log,
+    rules,
+    finaliseAfterMs: settings.finalizeAfterMs,
+    heardMs: () => cluster?.heardMs() ?? new Map(),
+  });
   let draining = false;
   const budget = new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX);
   const service: Service = {
@@ -126,13 +140,18 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     readiness: () => [servingCheck(draining), store.checkDisk(), ...cluster?.checks() ?? []],
     guard: seams.guard,
     peerMeters: () => cluster?.meters() ?? [],
-    status: () => statusOf(settings, service, cluster, clock.monotonic() - startMs, seams.checks?.() ?? []),
+    status: () =>
+      statusOf(settings, service, cluster, clock.monotonic() - startMs, [
+        ...retention ? [retention.check()] : [],
+        ...seams.checks?.() ?? [],
+      ]),
   };
   return {
     app: createApp(service),
     service,
     store,
     cluster,
+    retention,
     drain() {
       draining = true;
       service.tails.closeAll();
@@ -174,6 +193,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   security.tokensChanged = () => node.service.tails.closeRevoked();
   security.certificateChanged = (certificate) => void listener.replace(certificate);
   node.cluster?.start();
+  node.retention?.start();
   const { hostname, port } = listener.addr;
   const finished = Promise.withResolvers<void>();
   let stopping: Promise<void> | undefined;
@@ -184,6 +204,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     // In this order: the runtime's shutdown cuts off bodies that are still arriving.
     await withDeadline(node.drain(), clock, SHUTDOWN_MS / 2, late("bodies were still arriving"));
     // While peers can still ask: they learn that the last chunks are complete, and take what they lack of them.
+    await node.retention?.close();
     await node.store.finish();
     await node.cluster?.replicated(SHUTDOWN_REPLICAS_MS);
     await node.cluster?.close();
@@ -267,7 +288,7 @@ function statusOf(
   const checks = [...service.readiness(), store.checkChunks(totals), ...more];
   const { categories, chunks, bytes, openFiles } = totals;
   const { freeBytes, totalBytes } = store.space();
-  const { listen: address, peers, ...others } = settings;
+  const { listen: address, peers, retentionAge, retentionSize, ...others } = settings;
   return {
     instance: settings.instance,
     incarnation: store.identity.incarnation,
@@ -284,6 +305,12 @@ function statusOf(
     disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
     scrub: store.scrubStatus(),
     open: { files: openFiles, tails: service.tails.count, body_bytes: service.budget.used },
-    settings: { ...others, listen: formatListen(address), peers: formatPeers(peers) },
+    settings: {
+      ...others,
+      listen: formatListen(address),
+      peers: formatPeers(peers),
+      retentionAge: formatCategoryLimits(retentionAge),
+      retentionSize: formatCategoryLimits(retentionSize),
+    },
   };
 }

@@ -1,5 +1,6 @@
 /**
- * What the current settings survive, in one plain sentence: printed at start, and on the status page.
+ * What the current settings survive, in one plain sentence: printed at start, and on the status page. A second one says
+ * what is deleted.
  *
  * Says the worst that is survived and the least that is not, and which setting would survive that too. What a single
  * write asks for beyond the settings is its own affair.
@@ -14,25 +15,58 @@ export interface PromiseSettings {
   readonly minSyncReplicas: number;
   /** The other nodes of the cluster. */
   readonly peers: readonly unknown[];
+  /** What is deleted without a reader's word, and when: the first pattern that matches counts. */
+  readonly retentionAge: readonly RetentionRule[];
+  readonly retentionSize: readonly RetentionRule[];
+}
+
+/** One rule, as it was written. */
+export interface RetentionRule {
+  readonly pattern: string;
+  readonly text: string;
+  /** `undefined` where it only says that there is none. */
+  readonly limit: number | undefined;
 }
 
 /**
- * The sentence.
+ * The sentences.
  *
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * const settings = { syncEachWrite: true, minSyncReplicas: 0, peers: [] };
+ * const settings = { syncEachWrite: true, minSyncReplicas: 0, peers: [], retentionAge: [], retentionSize: [] };
  * assertStringIncludes(describePromise(settings), "survives a power loss");
  * ```
  */
-export function describePromise({ syncEachWrite, minSyncReplicas, peers }: PromiseSettings): string {
+export function describePromise(settings: PromiseSettings): string {
+  const { syncEachWrite, minSyncReplicas, peers } = settings;
   const what = minSyncReplicas > 0
     ? replicated(minSyncReplicas, syncEachWrite)
     : peers.length > 0
     ? fetchedLater(peers.length, syncEachWrite)
     : alone(syncEachWrite);
-  return `A write answered with 200 survives ${what}.`;
+  return `A write answered with 200 survives ${what}. ${expiry(settings)}`;
+}
+
+/** What goes without a reader's word. */
+function expiry({ retentionAge, retentionSize }: PromiseSettings): string {
+  const rules = [
+    list(retentionAge, (text) => `${text} after its last message`),
+    list(retentionSize, (text) => `when it is older than the newest ${text}`),
+  ].filter((rule) => rule !== undefined);
+  if (rules.length === 0) return "Nothing expires: only what a reader acknowledges is deleted.";
+  return `A chunk expires, acknowledged or not, ${rules.join(", and ")}.`;
+}
+
+function list(rules: readonly RetentionRule[], describe: (text: string) => string): string | undefined {
+  if (rules.every(({ limit }) => limit === undefined)) return undefined;
+  const parts = rules.map(({ pattern, text, limit }) => {
+    const when = limit === undefined ? "never" : describe(text);
+    if (pattern !== "*") return `${when} in ${pattern}`;
+    return rules.length === 1 ? when : `${when} elsewhere`;
+  });
+  const isAll = rules.at(-1)?.pattern === "*";
+  return [...parts, ...isAll ? [] : ["never elsewhere"]].join(", ");
 }
 
 function alone(synced: boolean): string {

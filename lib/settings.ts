@@ -8,6 +8,11 @@
  *
  * @module
  */
+import {
+  type CategoryLimits,
+  formatCategoryLimits,
+  parseCategoryLimits,
+} from "./protocol/category_limits.ts";
 import { ChukchaError, quote } from "./protocol/errors.ts";
 import * as limits from "./protocol/limits.ts";
 import { isInstance } from "./protocol/names.ts";
@@ -56,6 +61,10 @@ export interface Settings {
   readonly minSyncReplicas: number;
   /** How long a node may stay away before its last chunks are completed without it. */
   readonly finalizeAfterMs: number;
+  /** Age at which the chunks of a category are deleted, by pattern; none: never. */
+  readonly retentionAge: CategoryLimits;
+  /** Bytes that a category may hold before its oldest chunks are deleted, by pattern; none: any. */
+  readonly retentionSize: CategoryLimits;
   /** Whether an empty data directory takes writes without asking the peers which chunk numbers it has used before. */
   readonly bootstrap: boolean;
   /** Bytes that must be free on the data directory's file system for writes to be taken. */
@@ -89,6 +98,8 @@ export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
   peers: [],
   minSyncReplicas: 0,
   finalizeAfterMs: limits.FINALIZE_AFTER_MS_DEFAULT,
+  retentionAge: [],
+  retentionSize: [],
   bootstrap: false,
   minFreeDisk: limits.MIN_FREE_DISK_BYTES_DEFAULT,
   tokensFile: "",
@@ -196,6 +207,14 @@ const peerList: Kind<readonly PeerAddress[]> = {
   show: (peers) => formatPeers(peers) || "none",
 };
 
+/** A limit for each category by its pattern: `logs.*=7d,audit=off,30d`. */
+const perCategory = ({ placeholder, rule, parse }: Kind<number>): Kind<CategoryLimits> => ({
+  placeholder: `[PATTERN=]${placeholder},…`,
+  rule,
+  parse: (text) => parseCategoryLimits(text, parse, rule),
+  show: formatCategoryLimits,
+});
+
 /** One row of the table. */
 export interface SettingRow<K extends keyof Settings = keyof Settings> {
   readonly key: K;
@@ -238,6 +257,18 @@ export const SETTINGS: readonly SettingRow[] = [
     "finalize-after",
     duration(1000, YEAR_MS),
     "complete chunks of a node gone this long",
+  ),
+  row(
+    "retentionAge",
+    "retention-age",
+    perCategory(duration(limits.RETENTION_AGE_MS_MIN, 100 * YEAR_MS)),
+    "delete chunks this long after their last message",
+  ),
+  row(
+    "retentionSize",
+    "retention-size",
+    perCategory(size(limits.MIB, 1024 * TIB)),
+    "delete the oldest chunks of a category that holds more",
   ),
   row("bootstrap", "bootstrap", flag, "take writes into an empty directory without asking the peers first"),
   row("minFreeDisk", "min-free-disk", size(0, 1024 * TIB), "refuse writes while less than this is free"),

@@ -3,6 +3,11 @@
  */
 import { assertEquals } from "@std/assert";
 import { describePromise } from "../lib/promise.ts";
+import { parseCategoryLimits } from "../lib/protocol/category_limits.ts";
+import { parseDuration, parseSize } from "../lib/quantities.ts";
+
+const NOTHING_EXPIRES = "Nothing expires: only what a reader acknowledges is deleted.";
+const parseQuantity = (text: string) => parseDuration(text) ?? parseSize(text);
 
 Deno.test("describePromise says what is survived and what is not, for every combination", () => {
   const wanted: [syncEachWrite: boolean, minSyncReplicas: number, peers: number, sentence: string][] = [
@@ -51,8 +56,29 @@ Deno.test("describePromise says what is survived and what is not, for every comb
   for (const [syncEachWrite, minSyncReplicas, count, sentence] of wanted) {
     const peers = Array.from({ length: count });
     assertEquals(
-      describePromise({ syncEachWrite, minSyncReplicas, peers }),
-      `A write answered with 200 survives ${sentence}`,
+      describePromise({ syncEachWrite, minSyncReplicas, peers, retentionAge: [], retentionSize: [] }),
+      `A write answered with 200 survives ${sentence} ${NOTHING_EXPIRES}`,
     );
+  }
+});
+
+Deno.test("describePromise says what expires, and when", () => {
+  const rules = (text: string) => parseCategoryLimits(text, parseQuantity, "a quantity");
+  const wanted: [age: string, size: string, sentence: string][] = [
+    ["off", "off", NOTHING_EXPIRES],
+    ["logs.*=off", "*=off", NOTHING_EXPIRES],
+    ["7d", "off", "A chunk expires, acknowledged or not, 7d after its last message."],
+    ["off", "100GiB", "A chunk expires, acknowledged or not, when it is older than the newest 100GiB."],
+    [
+      "logs.*=7d,audit=off,30d",
+      "logs.*=1GiB",
+      "A chunk expires, acknowledged or not, 7d after its last message in logs.*, never in audit, 30d after its last " +
+      "message elsewhere, and when it is older than the newest 1GiB in logs.*, never elsewhere.",
+    ],
+  ];
+  for (const [age, size, sentence] of wanted) {
+    const retention = { retentionAge: rules(age), retentionSize: rules(size) };
+    const promise = describePromise({ syncEachWrite: false, minSyncReplicas: 0, peers: [], ...retention });
+    assertEquals(promise.slice(promise.indexOf(". ") + 2), sentence);
   }
 });

@@ -45,6 +45,8 @@ Deno.test("resolveSettings takes flag over environment over configuration file o
     "peers": ["a=http://a:1,b=http://b:1", "c=http://c:1", "d=http://d:1"],
     "min-sync-replicas": ["2", "1", "0"],
     "finalize-after": ["1h", "2h", "3h"],
+    "retention-age": ["7d", "logs.*=7d,audit=off,30d", "off"],
+    "retention-size": ["100GiB", "logs.*=1GiB", "1048576"],
     "bootstrap": ["true", "false", "true"],
     "min-free-disk": ["1MiB", "2MiB", "3MiB"],
     "tokens-file": ["/a", "/b", "/c"],
@@ -109,6 +111,20 @@ Deno.test("resolveSettings names setting, place, value and rule of what it refus
       `CHUKCHA_SYNC_EACH_WRITE (environment): "maybe" is not one of true, false, 1, 0, yes, no, on, off`,
     ],
     [{ flags: { "data-dir": "" } }, `--data-dir: "" is not a path`],
+    [
+      { flags: { "retention-age": "logs.*=7d,orders=7" } },
+      `--retention-age: "7" for "orders" is not a duration like 500ms, 90s, 10m, 24h or 1d, from 1m to 36500d, or off`,
+    ],
+    [
+      { env: { CHUKCHA_RETENTION_SIZE: "web/*=1GiB" } },
+      `CHUKCHA_RETENTION_SIZE (environment): "web/*=1GiB": "web/*" is not a pattern of categories: 1 to 128 of A-Z a-z ` +
+      "0-9 . _ - and * for any characters, the first not . or -",
+    ],
+    [
+      { configText: `{"retention_age": "30d,logs.*=7d"}` },
+      `retention_age (config file): "logs.*=7d" is never reached: "*=30d" before it matches all that it does; the first ` +
+      "match counts, so put what is special first",
+    ],
     [
       { flags: { "max-batch-size": "17MiB" } },
       `--max-batch-size: "17MiB" is not a size like 64MiB, 512KiB or 1048576, from 1 B to 16 MiB`,

@@ -82,8 +82,6 @@ export const PACE_SILENT_MS = 60_000;
 export const PACE_BYTES_PER_S_MIN = 2 * KIB;
 /** How often that is looked at. */
 export const PACE_CHECK_MS = 1_000;
-/** A body must have arrived within this time from its first read. */
-export const BODY_TIMEOUT_MS = 120_000;
 /** Encodings that one body may be wrapped in. */
 export const CONTENT_ENCODINGS_MAX = 2;
 /** How much longer than its content an encoded body may be: what does not compress grows a little. */

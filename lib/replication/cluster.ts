@@ -156,6 +156,11 @@ export class Cluster {
     return [{ name: "cluster", ok: refusal === undefined, message }];
   }
 
+  /** Milliseconds since each other node was heard of, by this one or by others that said so; those never heard are left out. */
+  heardMs(): ReadonlyMap<string, number> {
+    return this.#context.identities.heard();
+  }
+
   /** How each peer is, as this node sees it. */
   status(): PeerStatus[] {
     const now = this.#context.clock.monotonic();

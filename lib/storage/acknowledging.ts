@@ -1,5 +1,6 @@
 /**
- * Acknowledges the chunks of one category: those that a reader here is done with, and those that other nodes say so of.
+ * Acknowledges the chunks of one category: those that a reader here is done with, those that a rule of this node lets
+ * expire, and those that other nodes say so of.
  *
  * Order: what is to be kept of a chunk is published again, then the ranges are published, then files are removed. A
  * crash leaves the chunk as it was, or the published acknowledgement, with which the next start removes what is left of
@@ -13,7 +14,9 @@ import {
   type Acknowledged,
   ACKNOWLEDGED_FILE,
   type AcknowledgedOf,
+  addNumber,
   missingRanges,
+  type NumberRange,
   sameSizes,
 } from "./acknowledged.ts";
 import type { CategoryState } from "./category_state.ts";
@@ -48,6 +51,11 @@ export class Acknowledging {
    */
   acknowledge(name: string, size: number): Promise<void> {
     return this.inTurn(() => this.#acknowledge(name, size));
+  }
+
+  /** Acknowledges complete chunks by a rule instead of a reader; skips those that are gone. Rejects with `ChukchaError`. */
+  expire(chunks: readonly Chunk[]): Promise<void> {
+    return this.inTurn(() => this.#expire(chunks));
   }
 
   /** Takes over what another node says is acknowledged. Rejects with `ChukchaError`. */
@@ -89,14 +97,24 @@ export class Acknowledging {
         `size: ${size} does not cover the ${chunk.size} bytes of ${name}`,
       );
     }
-    // Somebody who could not be asked may hold more of it: they publish it again, if they know how much this was.
-    const sizes = new Map(chunk.finalised ? [[chunk.number, chunk.size]] : []);
-    const of = { ranges: [[chunk.number, chunk.number]] as const, sizes };
-    const acknowledged = this.#state.acknowledged.with(chunk.instance, of)!;
+    const acknowledged = this.#state.acknowledged.with(chunk.instance, acknowledgedOf([chunk]))!;
     await this.#publish(acknowledged, [chunk]).catch((error) => {
       throw toChukchaError(error, `ack ${name}`);
     });
     this.#state.acknowledge(acknowledged, chunk.instance, [chunk], undefined);
+  }
+
+  async #expire(chunks: readonly Chunk[]): Promise<void> {
+    const left = chunks.filter((chunk) => chunk.complete && this.#state.chunks.get(chunk.name) === chunk);
+    const byOwner = Map.groupBy(left, ({ instance }) => instance);
+    let acknowledged = this.#state.acknowledged;
+    for (const [owner, its] of byOwner) {
+      acknowledged = acknowledged.with(owner, acknowledgedOf(its)) ?? acknowledged;
+    }
+    await this.#publish(acknowledged, left).catch((error) => {
+      throw toChukchaError(error, `delete expired chunks of ${this.#state.name}`);
+    });
+    for (const [owner, its] of byOwner) this.#state.acknowledge(acknowledged, owner, its, undefined);
   }
 
   async #merge(instance: string, of: AcknowledgedOf, source: string | undefined): Promise<void> {
@@ -179,4 +197,12 @@ async function unseal(disk: Disk, chunk: Chunk): Promise<void> {
   } finally {
     index.close();
   }
+}
+
+/** These chunks of one owner, as what is acknowledged. */
+function acknowledgedOf(chunks: readonly Chunk[]): AcknowledgedOf {
+  const ranges = chunks.reduce<readonly NumberRange[]>((all, { number }) => addNumber(all, number), []);
+  // Somebody who could not be asked may hold more of one: they publish it again, if they know how much this was.
+  const finalised = chunks.filter((chunk) => chunk.finalised);
+  return { ranges, sizes: new Map(finalised.map(({ number, size }) => [number, size])) };
 }

@@ -34,7 +34,9 @@ export class ChunkAccess {
     if (chunk) return chunk;
     const id = parseChunkName(name);
     const gone = id && this.#state.acknowledged.has(id.instance, id.number);
-    const why = gone ? "is acknowledged and deleted" : "does not exist on this node";
+    const why = gone
+      ? "was acknowledged by a reader, or has expired, and is deleted"
+      : "does not exist on this node";
     throw new ChukchaError(
       "chunk_not_found",
       `chunk: ${quote(name)} of category ${this.#state.name} ${why}`,

@@ -17,6 +17,7 @@ import { Category } from "./category.ts";
 import { type Census, countingChunks } from "./census.ts";
 import { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
+import type { ChunkList } from "./chunk_list.ts";
 import { type ChunkRange, ChunkReader } from "./chunk_reader.ts";
 import type { Clock } from "./clock.ts";
 import type { StorageContext, StoreOptions } from "./context.ts";
@@ -158,6 +159,17 @@ export class Store extends ReplicaStore {
   async acknowledge(category: string, chunk: string, size: number): Promise<void> {
     if (this.#closing) throw drainingError("ack");
     await this.known(category).acks.acknowledge(chunk, size);
+  }
+
+  /** Deletes complete chunks of a category that have expired, as if they were acknowledged. Rejects with `ChukchaError`. */
+  async expire(category: string, chunks: readonly Chunk[]): Promise<void> {
+    if (this.#closing) throw drainingError("delete expired chunks");
+    await this.known(category).acks.expire(chunks);
+  }
+
+  /** The chunks of each category, as they come and go: nothing to be kept. */
+  *chunkLists(): Iterable<readonly [category: string, chunks: ChunkList]> {
+    for (const { name, chunks } of this.categories.values()) yield [name, chunks];
   }
 
   /** Chunks of a category, sorted by name; none for an unknown one. */

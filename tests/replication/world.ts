@@ -21,7 +21,8 @@ import type {
   Wanted,
 } from "../../lib/replication/peer.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../../lib/settings.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import type { Clock } from "../../lib/storage/clock.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { LogLines } from "../storage/world.ts";
@@ -32,11 +33,14 @@ export type LinkState = "up" | "cut" | "hang";
 /** Simulated time that a test waits for something at most. */
 const PATIENCE_MS = 120_000;
 const STEP_MS = 20;
+const LONG_STEP_MS = 1000;
 
 /** One node: its disk outlives its processes. */
 export class SimulatedNode {
   disk = new MemoryDisk();
   log = new LogLines();
+  /** How far its wall clock is ahead of the others'. */
+  aheadMs = 0;
   built: BuiltNode | undefined;
 
   constructor(readonly instance: string, readonly settings: Partial<Settings>) {}
@@ -122,12 +126,13 @@ export class Cluster {
       instance,
     }, {
       disk,
-      clock: this.clock,
+      clock: this.#clockOf(node),
       random: this.random,
       log: node.log,
       connect: (peer) => this.#connect(instance, peer.instance),
     });
     node.built.cluster?.start();
+    node.built.retention?.start();
   }
 
   /** Starts all nodes, and waits until they have joined. */
@@ -145,6 +150,7 @@ export class Cluster {
     for (const call of [...this.#hanging]) {
       if (call.from === instance) call.reject(new Error("the caller died"));
     }
+    await built?.retention?.close();
     await built?.cluster?.close();
   }
 
@@ -180,6 +186,14 @@ export class Cluster {
     return await promise;
   }
 
+  /** Lets much time pass, in larger steps, as long as there is nothing that waits for it. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= LONG_STEP_MS) {
+      this.clock.advance(Math.min(left, LONG_STEP_MS));
+      await settle();
+    }
+  }
+
   /** Waits until all running nodes hold the same; returns how long it took, in simulated milliseconds. */
   async converged(...categories: string[]): Promise<number> {
     const running = this.nodes.filter(({ built }) => built);
@@ -204,6 +218,17 @@ export class Cluster {
           : "down"
       }\n${log.lines.slice(-10).join("\n")}`
     ).join("\n");
+  }
+
+  /** The one clock, but that a node's wall clock may be ahead. */
+  #clockOf(node: SimulatedNode): Clock {
+    const { clock } = this;
+    return {
+      now: () => clock.now() + node.aheadMs,
+      monotonic: () => clock.monotonic(),
+      after: (delayMs, fn) => clock.after(delayMs, fn),
+      soon: (fn) => clock.soon(fn),
+    };
   }
 
   #connect(from: string, to: string): Peer {
