@@ -1,11 +1,17 @@
 /**
  * The log of a node: lines of text or JSON on stderr, by LogTape. The only place that knows which library logs.
  *
+ * One message is told only so often (`log_rate.ts`), and writing a line never makes the node wait (`log_writer.ts`).
+ *
+ * ```text
+ * 2026-11-22T10:00:00.000Z WRN sentence name="value"
+ * {"time":"2026-11-22T10:00:00.000Z","level":"warn","message":"sentence","name":"value"}
+ * ```
+ *
  * @module
  */
 import {
   configureSync,
-  getJsonLinesFormatter,
   getLogger,
   getTextFormatter,
   type LogRecord,
@@ -14,29 +20,51 @@ import {
 } from "@logtape/logtape";
 import type { Log, LogFields } from "../protocol/log.ts";
 import type { LogFormat, LogLevel } from "../settings.ts";
+import { boundLog, type LogClock } from "./log_rate.ts";
+import { LogWriter, type WriteBytes } from "./log_writer.ts";
 
 /** How to log. */
 export interface LoggingOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes each line, with its `\n`. */
-  readonly write: (line: string) => void;
+  /** Takes some of the bytes; may take its time, and may fail. */
+  readonly write: WriteBytes;
+  /** @default the machine's */
+  readonly clock?: LogClock;
 }
 
 /** A log, and how to end it. */
 export interface Logging {
   readonly log: Log;
-  close(): void;
+  /** Resolves when all lines are written, or nobody takes them. */
+  close(): Promise<void>;
 }
 
 const LEVELS = { debug: "debug", info: "info", warn: "warning", error: "error" } as const;
 
+const SYSTEM_CLOCK: LogClock = {
+  after(delayMs, fn) {
+    const id = setTimeout(fn, delayMs);
+    Deno.unrefTimer(id);
+    return () => clearTimeout(id);
+  },
+};
+
 /** Sets the library up for this process. */
-export function startLogging({ level, format, write }: LoggingOptions): Logging {
-  const line = format === "json" ? jsonLine() : textLine();
+export function startLogging({ level, format, write, clock = SYSTEM_CLOCK }: LoggingOptions): Logging {
+  const line = format === "json" ? jsonLine : textLine();
+  const writer = new LogWriter(write, (lines) =>
+    line({
+      category: ["chukcha"],
+      level: "warning",
+      message: ["log lines were dropped: they could not be written in time"],
+      rawMessage: "",
+      timestamp: Date.now(),
+      properties: { lines },
+    }));
   configureSync({
     reset: true,
-    sinks: { stderr: (record: LogRecord) => write(line(record)) },
+    sinks: { stderr: (record: LogRecord) => writer.add(line(record)) },
     loggers: [
       { category: "chukcha", lowestLevel: LEVELS[level], sinks: ["stderr"] },
       // It tells of itself only what went wrong with it.
@@ -46,14 +74,19 @@ export function startLogging({ level, format, write }: LoggingOptions): Logging 
   const logger = getLogger("chukcha");
   // A sentence is not a template: braces in it are text.
   const literal = (message: string) => message.replaceAll(/[{}]/g, "$&$&");
+  const bounded = boundLog({
+    debug: (message, fields) => logger.debug(literal(message), present(fields)),
+    info: (message, fields) => logger.info(literal(message), present(fields)),
+    warn: (message, fields) => logger.warn(literal(message), present(fields)),
+    error: (message, fields) => logger.error(literal(message), present(fields)),
+  }, clock);
   return {
-    log: {
-      debug: (message, fields) => logger.debug(literal(message), present(fields)),
-      info: (message, fields) => logger.info(literal(message), present(fields)),
-      warn: (message, fields) => logger.warn(literal(message), present(fields)),
-      error: (message, fields) => logger.error(literal(message), present(fields)),
+    log: bounded.log,
+    async close() {
+      bounded.close();
+      resetSync();
+      await writer.close();
     },
-    close: () => resetSync(),
   };
 }
 
@@ -77,7 +110,23 @@ function textLine(): TextFormatter {
   });
 }
 
-/** `{"@timestamp":…,"level":…,"message":…,"name":value}` */
-function jsonLine(): TextFormatter {
-  return getJsonLinesFormatter({ properties: "flatten", categorySeparator: "." });
+/** Levels as `--log-level` has them; the library knows more. */
+const LEVEL_NAMES: Readonly<Record<LogRecord["level"], LogLevel>> = {
+  trace: "debug",
+  debug: "debug",
+  info: "info",
+  warning: "warn",
+  error: "error",
+  fatal: "error",
+};
+
+/** The three names that every line has, and then its own: one of the same name gets a `_` behind it. */
+function jsonLine({ timestamp, level, message, properties }: LogRecord): string {
+  const line: Record<string, unknown> = {
+    time: new Date(timestamp).toISOString(),
+    level: LEVEL_NAMES[level],
+    message: message.map(String).join(""),
+  };
+  for (const [name, value] of Object.entries(properties)) line[name in line ? `${name}_` : name] = value;
+  return `${JSON.stringify(line)}\n`;
 }

@@ -59,7 +59,7 @@ async function run({ flags, env, terminal, signal }: Invocation): Promise<number
   const { log, close } = startLogging({
     level: settings.logLevel,
     format: settings.logFormat,
-    write: (line) => terminal.note(line.replace(/\n$/, "")),
+    write: (bytes) => terminal.writeLog(bytes),
   });
   try {
     const node = await startNode(settings, log).catch(cannotStart);
@@ -75,7 +75,7 @@ async function run({ flags, env, terminal, signal }: Invocation): Promise<number
     log.info("stopped");
     return EXIT.ok;
   } finally {
-    close();
+    await close();
   }
 }
 

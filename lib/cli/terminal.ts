@@ -62,6 +62,11 @@ export class Terminal {
     this.#toStderr(`${clear}${line}\n`);
   }
 
+  /** Writes some bytes of a log to stderr, in the background; resolves with how many. */
+  writeLog(bytes: Uint8Array): Promise<number> {
+    return this.#stderr.write(bytes);
+  }
+
   /** Shows a line that the next one replaces; without an argument, takes it away. */
   progress(line = ""): void {
     if (line === "" && !this.#progressShown) return;

@@ -56,7 +56,9 @@ async function run({ positionals, flags, terminal }: Invocation): Promise<number
     import("../http/token_digest.ts"),
     import("../http/tokens.ts"),
   ]);
-  const line = `${name} ${checkedRights(tokens, name, rights, categories)} ${categories} ${formatDigest(made)}`;
+  const line = `${name} ${checkedRights(tokens, name, rights, categories)} ${categories} ${
+    formatDigest(made)
+  }`;
   if (out === undefined) terminal.note(`the token of ${name}, which is shown only now: ${made}`);
   else await keep(out, made);
   await terminal.print(line);
@@ -71,7 +73,10 @@ function make(): string {
 /** The rights, once all three are known to be what a file may have. */
 function checkedRights(
   { isTokenName, parseRights }: typeof import("../http/tokens.ts"),
-  name: string, rights: string | undefined, categories: string): string {
+  name: string,
+  rights: string | undefined,
+  categories: string,
+): string {
   if (!isTokenName(name)) {
     throw new UsageError(
       `NAME: ${quote(name)} is not 1 to ${TOKEN_NAME_CHARS_MAX} of A-Z a-z 0-9 . _ -, the first not . or -`,

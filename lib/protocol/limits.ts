@@ -270,3 +270,14 @@ export const RELOAD_INTERVAL_MS = 1_000;
 export const CERTIFICATE_LEFT_MS_MIN = 14 * 86_400_000;
 /** How long the port may stay taken when one listener follows another on systems that allow only one at a time. */
 export const LISTEN_AGAIN_MS_MAX = 5_000;
+
+/** Lines of one message that are logged within the interval below; the others are counted. */
+export const LOG_REPEATS_MAX = 10;
+/** After this time a message is logged again, and how many lines of it were left out is told. */
+export const LOG_REPEATS_INTERVAL_MS = 60_000;
+/** Messages that are told apart for that; what is more shares one place for each level. */
+export const LOG_MESSAGES_MAX = 1_000;
+/** Log lines that wait to be written; beyond, they are dropped, counted, and that is told. */
+export const LOG_QUEUE_BYTES_MAX = 1 * MIB;
+/** At the end, log lines that nobody takes are waited for this long. */
+export const LOG_CLOSE_MS = 1_000;
