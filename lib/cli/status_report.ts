@@ -33,7 +33,9 @@ export function statusReport(found: NodeStatus): string {
 
 /** What looking for rot has come to. */
 function scrubRow({ interval_ms, last_round_ms, chunks, damaged, healed, unhealed }: ScrubStatus): string {
-  const found = `${formatCount(damaged)} found damaged, ${formatCount(healed)} healed, ${formatCount(unhealed)} not`;
+  const found = `${formatCount(damaged)} found damaged, ${formatCount(healed)} healed, ${
+    formatCount(unhealed)
+  } not`;
   if (interval_ms === 0) return `off; ${found}`;
   const round = last_round_ms === null
     ? "first round under way"

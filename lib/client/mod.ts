@@ -35,4 +35,11 @@ export {
   type ErrorCode,
   type Written,
 } from "../protocol/errors.ts";
-export type { ChunkInfo, HealthCheck, NodeStatus, PeerStatus, ScrubStatus, WriteResult } from "../protocol/types.ts";
+export type {
+  ChunkInfo,
+  HealthCheck,
+  NodeStatus,
+  PeerStatus,
+  ScrubStatus,
+  WriteResult,
+} from "../protocol/types.ts";

@@ -88,7 +88,10 @@ export const SCHEMAS: Record<string, JsonObject> = {
     peers: { type: "array", items: { $ref: "#/components/schemas/PeerStatus" } },
     disk: object({ path: text, free_bytes: count, total_bytes: count }),
     scrub: object({
-      interval_ms: described(count, "Over which a round over all complete chunks is spread; 0 if none is made."),
+      interval_ms: described(
+        count,
+        "Over which a round over all complete chunks is spread; 0 if none is made.",
+      ),
       last_round_ms: described(
         { type: ["integer", "null"], minimum: 0 },
         "When the last round ended, in milliseconds since 1970; null before the first has.",

@@ -91,6 +91,8 @@ export const ZSTD_FRAMES_MAX = 1024;
 
 /** Files of the data directory that are open at once, besides those in use at that moment. */
 export const OPEN_FILES_MAX = 512;
+/** As many stay open where the system allows fewer than that: the process was out of descriptors. */
+export const OPEN_FILES_MIN = 16;
 /** Categories of one node. */
 export const CATEGORIES_MAX = 1_000_000;
 /** Streams of `/tail` that are open at once; above, 503. */

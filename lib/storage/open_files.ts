@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { OPEN_FILES_MIN } from "../protocol/limits.ts";
 import { type Disk, DiskError, type DiskFile } from "./disk.ts";
 
 interface Entry {
@@ -25,7 +26,7 @@ export type OpenFile = Readonly<Pick<Entry, "file" | "path">>;
 /** The open files of one data directory. */
 export class OpenFiles {
   readonly #disk: Disk;
-  readonly #max: number;
+  #max: number;
   /** In order of last use, the oldest first. */
   readonly #entries = new Map<string, Entry>();
 
@@ -86,6 +87,21 @@ export class OpenFiles {
   /** Closes all that nobody uses, and the rest as soon as it is given back. */
   close(): void {
     for (const path of [...this.#entries.keys()]) this.forget(path);
+  }
+
+  /**
+   * The process is out of descriptors: closes files that nobody uses, down to half of what is open, and keeps no more
+   * than that from now on. Returns the new bound; `undefined` if there was nothing to close.
+   */
+  relieve(): number | undefined {
+    const max = Math.max(OPEN_FILES_MIN, this.#entries.size >> 1);
+    const before = this.#entries.size;
+    for (const [path, { users }] of [...this.#entries]) {
+      if (this.#entries.size <= max) break;
+      if (users === 0) this.forget(path);
+    }
+    if (this.#entries.size === before) return undefined;
+    return this.#max = Math.min(this.#max, max);
   }
 
   #open(path: string): { file: DiskFile; readOnly: boolean } {

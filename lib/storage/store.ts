@@ -32,6 +32,7 @@ import { OpenFiles } from "./open_files.ts";
 import { notJoined } from "./own_chunks.ts";
 import type { Random } from "./random.ts";
 import { recoverCategory } from "./recover.ts";
+import { withRelief } from "./relief.ts";
 import { noSuchCategory, ReplicaStore } from "./replica_store.ts";
 import { RotationTimer } from "./rotation_timer.ts";
 import { Scrubber } from "./scrubber.ts";
@@ -82,7 +83,10 @@ export class Store extends ReplicaStore {
    * category that cannot be read) or `DiskError`.
    */
   static async open(options: StoreOptions, seams: StoreSeams): Promise<Store> {
-    const { disk, clock, random, log } = seams;
+    const { clock, random, log } = seams;
+    // There is nothing to close before there are open files.
+    let relieve = (): boolean => false;
+    const disk = withRelief(seams.disk, () => relieve());
     const lock = disk.lock(LOCK_FILE);
     if (!lock) {
       throw new WrongDirectoryError(
@@ -95,6 +99,14 @@ export class Store extends ReplicaStore {
       // The process before may have died between making a name and syncing it: what is found must stay found.
       await disk.syncDirectory("");
       const files = new OpenFiles(disk, options.openFilesMax);
+      relieve = () => {
+        const kept = files.relieve();
+        if (kept === undefined) return false;
+        log.warn("out of file descriptors: fewer files are kept open; raise the limit (ulimit -n)", {
+          files: kept,
+        });
+        return true;
+      };
       const indexes = new IndexCache(files, INDEX_CACHE_BYTES_MAX);
       const guard = new DiskGuard(disk, clock, log, options.minFreeDiskBytes);
       const damage = new Damage(log);

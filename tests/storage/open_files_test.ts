@@ -70,6 +70,36 @@ Deno.test("OpenFiles: a file of a read-only file system is opened for reading", 
   assertEquals(again.write(bytes("x"), 0), 1);
 });
 
+Deno.test("OpenFiles.relieve: closes half of what is open, of what nobody uses, and keeps no more from then on", () => {
+  const paths = Array.from({ length: 60 }, (_, i) => `f${i}`);
+  const disk = diskWith(...paths);
+  const files = new OpenFiles(disk, 50);
+  const [used, ...others] = paths.slice(0, 40).map((path) => files.take(path));
+  others.forEach((open) => files.give(open));
+  assertEquals([files.relieve(), files.count, disk.openFiles], [20, 20, 20]);
+  assertEquals(used!.file.size(), 2);
+  for (const path of paths) files.give(files.take(path));
+  assertEquals(files.count, 20);
+  assertEquals([files.relieve(), files.relieve(), files.count], [16, undefined, 16]);
+  files.give(used!);
+  files.close();
+  assertEquals(disk.openFiles, 0);
+});
+
+Deno.test("Store: with fewer descriptors than chunks everything is written, read and acknowledged, and it is told", async () => {
+  const { store, disk, log } = await openNew({ openFilesMax: 512, chunkBytesMax: 1000 });
+  disk.faults.openMax = 40;
+  const names = Array.from({ length: 100 }, (_, i) => `c${i}`);
+  for (const name of names) await store.append(name, bytes(`${name}\n`), true);
+  for (const name of names) assertEquals(await readText(store, name, "n-chunk000000000"), `${name}\n`);
+  await store.finish();
+  for (const name of names) await store.acknowledge(name, "n-chunk000000000", name.length + 1);
+  assertEquals([store.totals().chunks, store.checkDisk().ok], [0, true]);
+  assertEquals(log.of("error"), []);
+  assert(log.of("warn").length > 0 && log.of("warn").length <= 3, log.lines.join("\n"));
+  await store.close();
+});
+
 /** Chunks with an index of four records each, and a cache for three of them that opens a file for each load. */
 function indexes(): { disk: MemoryDisk; chunks: Chunk[]; cache: IndexCache; loads: () => number } {
   const disk = new MemoryDisk();
