@@ -15,8 +15,10 @@
  *
  * Invariant: a computed age is never larger than the time that this node saw pass since (by at most
  * {@linkcode CLOCK_STEP_MS_MIN}, which is how far a clock may stray within a stretch). Wherever there is doubt it is
- * smaller, and something lives longer. One thing is not known: if the clock is set back in the last minute before a
+ * smaller, and something lives longer. Two things are not known. If the clock is set back in the last minute before a
  * crash, and goes on elsewhere when the node starts again, what was begun in that minute is taken for as old as it says.
+ * And a chunk that is open when the clock is set back keeps the time that it had, though it grows for up to
+ * `--rotate-interval` more.
  *
  * So a clock that is a year ahead does no harm, whether it always was (then the times are, too), was set so while the
  * node ran, or while it did not; and two nodes' clocks are never compared. A node that was switched off for a week finds

@@ -15,6 +15,7 @@
  * @module
  */
 import { type CategoryLimits, hasLimit, limitFor } from "../protocol/category_limits.ts";
+import { ChukchaError } from "../protocol/errors.ts";
 import {
   RETENTION_BATCH_CATEGORIES_MAX,
   RETENTION_BATCH_CHUNKS_MAX,
@@ -67,6 +68,9 @@ export interface RetentionStatus {
   readonly lastError: string | undefined;
 }
 
+/** Categories that the log names at the start. */
+const CATEGORIES_TOLD_MAX = 5;
+
 interface Due {
   chunks: number;
   bytes: number;
@@ -82,8 +86,10 @@ export class Retention {
   readonly #seams: RetentionSeams;
   readonly #time: TimeObserver;
   #graceEndMs = Infinity;
-  #due: Due = { chunks: 0, bytes: 0 };
-  readonly #deleted: Due = { chunks: 0, bytes: 0 };
+  #due = { chunks: 0, bytes: 0 };
+  readonly #deleted = { chunks: 0, bytes: 0 };
+  /** What failed in this look, and in the last one that ended. */
+  #failure: string | undefined;
   #lastError: string | undefined;
   #cancelTimer: CancelTimer = () => {};
   #looking: Promise<void> = Promise.resolve();
@@ -98,7 +104,7 @@ export class Retention {
   /** Begins. */
   start(): void {
     this.#graceEndMs = this.#seams.clock.monotonic() + RETENTION_GRACE_MS;
-    this.#looking = this.#announce().finally(() => this.#arm());
+    this.#looking = this.#run(() => this.#announce());
   }
 
   /** Ends; resolves when nothing is under way any more. */
@@ -145,51 +151,67 @@ export class Retention {
     const grace = this.#graceMs();
     const delayMs = grace > 0 ? Math.min(grace, RETENTION_CHECK_MS) : RETENTION_CHECK_MS;
     this.#cancelTimer = this.#seams.clock.after(delayMs, () => {
-      this.#looking = this.#look(this.#graceMs() > 0).finally(() => this.#arm());
+      this.#looking = this.#run(() => this.#look(this.#graceMs() > 0));
     });
+  }
+
+  /** A defect is told; the next look comes nevertheless. */
+  async #run(look: () => Promise<unknown>): Promise<void> {
+    try {
+      await look();
+    } catch (error) {
+      this.#lastError = String(error);
+      this.#seams.log.error("retention failed; it is tried again", {
+        error: error instanceof Error ? error.stack : this.#lastError,
+      });
+    }
+    this.#arm();
   }
 
   /** The look at the start: says what the rules amount to now. */
   async #announce(): Promise<void> {
-    await this.#look(true);
-    const { chunks, bytes } = this.#due;
+    const byCategory = await this.#look(true);
     const { log } = this.#seams;
-    const fields = { chunks, bytes, minutes: RETENTION_GRACE_MS / 60_000 };
-    if (chunks === 0) log.info("retention: no chunk has expired yet", fields);
-    else {
-      log.warn(
-        "retention: chunks have expired and will be deleted after these minutes, on every node; if that is not meant, " +
-          "stop this node before and correct --retention-age or --retention-size",
-        fields,
-      );
-    }
+    if (byCategory.size === 0) return log.info("retention: no chunk has expired yet");
+    const largest = [...byCategory].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, CATEGORIES_TOLD_MAX);
+    log.warn(
+      "retention: chunks have expired and will be deleted after these minutes, on every node; if that is not meant, stop " +
+        "this node before and correct --retention-age or --retention-size",
+      {
+        ...this.#due,
+        minutes: RETENTION_GRACE_MS / 60_000,
+        categories: byCategory.size,
+        most: largest.map(([category, { chunks }]) => `${category} (${chunks})`).join(", "),
+      },
+    );
   }
 
-  /** @param spare only counts */
-  async #look(spare: boolean): Promise<void> {
+  /** Deletes what has expired, unless it is only to be counted; returns what is left of it, by category. */
+  async #look(spare: boolean): Promise<ReadonlyMap<string, Due>> {
     const { store, heardMs } = this.#seams;
     this.#time.observe();
     this.#time.hear(heardMs());
-    const due = { chunks: 0, bytes: 0 };
+    const left = new Map<string, Due>();
     const deleted = { chunks: 0, bytes: 0 };
-    let error: unknown;
-    let looked = 0;
     const owners = new Set<string>();
+    this.#failure = undefined;
+    let looked = 0;
     for (const [category, list] of store.chunkLists()) {
-      if (this.#closed) return;
+      if (this.#closed) return left;
       if (++looked % RETENTION_BATCH_CATEGORIES_MAX === 0) await this.#breathe();
       for (const owner of list.owners()) if (owner !== this.#own) owners.add(owner);
       const chunks = this.#expired(category, list);
-      const gone = spare ? 0 : await this.#delete(category, chunks).catch((failed) => {
-        error = failed;
-        return 0;
-      });
-      chunks.forEach((chunk, i) => count(i < gone ? deleted : due, chunk));
+      if (chunks.length === 0) continue;
+      const done = spare ? 0 : await this.#delete(category, chunks);
+      add(deleted, sum(chunks.slice(0, done)));
+      if (done < chunks.length) left.set(category, sum(chunks.slice(done)));
     }
     this.#time.hear(heardMs(), owners);
-    this.#due = due;
-    this.#report(deleted, error);
+    this.#due = { chunks: 0, bytes: 0 };
+    left.forEach((due) => add(this.#due, due));
+    this.#report(deleted);
     await this.#time.saveIfDue();
+    return left;
   }
 
   get #own(): string {
@@ -216,22 +238,26 @@ export class Retention {
   async #delete(category: string, chunks: readonly Chunk[]): Promise<number> {
     for (let at = 0; at < chunks.length; at += RETENTION_BATCH_CHUNKS_MAX) {
       if (this.#closed) return at;
-      await this.#seams.store.expire(category, chunks.slice(at, at + RETENTION_BATCH_CHUNKS_MAX));
+      try {
+        await this.#seams.store.expire(category, chunks.slice(at, at + RETENTION_BATCH_CHUNKS_MAX));
+      } catch (error) {
+        if (!(error instanceof ChukchaError)) throw error;
+        this.#failure = error.message;
+        return at;
+      }
       await this.#breathe();
     }
     return chunks.length;
   }
 
-  #report(deleted: Due, error: unknown): void {
+  #report(deleted: Due): void {
     const { log } = this.#seams;
-    this.#deleted.chunks += deleted.chunks;
-    this.#deleted.bytes += deleted.bytes;
+    add(this.#deleted, deleted);
     if (deleted.chunks > 0) log.info("chunks have expired and are deleted", { ...deleted });
-    const message = error === undefined ? undefined : error instanceof Error ? error.message : String(error);
-    if (message !== undefined && message !== this.#lastError) {
-      log.error("expired chunks could not be deleted; it is tried again", { error: message });
+    if (this.#failure !== undefined && this.#lastError === undefined) {
+      log.error("expired chunks could not be deleted; it is tried again", { error: this.#failure });
     }
-    this.#lastError = message;
+    this.#lastError = this.#failure;
   }
 
   /** Lets others have their turn. */
@@ -250,7 +276,11 @@ function newestOwn(store: Store): number | undefined {
   return newest;
 }
 
-function count(due: Due, { size }: Chunk): void {
-  due.chunks++;
-  due.bytes += size;
+function sum(chunks: readonly Chunk[]): Due {
+  return { chunks: chunks.length, bytes: chunks.reduce((bytes, { size }) => bytes + size, 0) };
+}
+
+function add(total: Due, more: Due): void {
+  total.chunks += more.chunks;
+  total.bytes += more.bytes;
 }

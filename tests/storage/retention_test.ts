@@ -12,7 +12,7 @@ import { hasRetention, Retention } from "../../lib/storage/retention.ts";
 import { parseDuration, parseSize } from "../../lib/quantities.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
-import { bytes, openOn, type World } from "./world.ts";
+import { bytes, openOn, readText, type World } from "./world.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -128,7 +128,7 @@ Deno.test("Retention says at the start what a rule would delete, and deletes not
   await kept.start({ age: "7h" });
   assertMatch(
     kept.warnings().join(),
-    /chunks have expired and will be deleted after these minutes.*correct --retention-age.*"chunks":5,"bytes":50,"minutes":10/,
+    /chunks have expired and will be deleted after these minutes.*correct --retention-age.*"chunks":5,"bytes":50,"minutes":10,"categories":1,"most":"web \(5\)"/,
   );
   assertMatch(
     kept.retention.check().message,
@@ -353,6 +353,40 @@ Deno.test("Retention that is closed in the middle of a look leaves nothing runni
   await kept.start({});
   assertEquals(kept.numbers().length, left);
   await kept.stop();
+});
+
+Deno.test("Retention that loses its power at any operation leaves each chunk whole or gone, and finishes after the start", async () => {
+  for (let at = 1;; at++) {
+    const kept = await new Kept().start({ age: "1h" });
+    for (let i = 0; i < 3; i++) await kept.write("web");
+    await kept.pass(HOUR - 2 * RETENTION_CHECK_MS);
+    const { disk } = kept;
+    let operations = 0;
+    let crashed: MemoryDisk | undefined;
+    disk.faults.before = () => {
+      if (++operations === at) crashed = disk.crash();
+      return undefined;
+    };
+    await kept.pass(3 * RETENTION_CHECK_MS);
+    if (!crashed) {
+      assertEquals(kept.numbers(), []);
+      assert(at > 10, `${at} operations`);
+      await kept.stop();
+      return;
+    }
+    await kept.retention.close();
+    await kept.world.store.close().catch(() => {});
+    kept.disk = crashed;
+    await kept.start({ age: "1h" });
+    for (const number of kept.numbers()) {
+      assertEquals(await readText(kept.world.store, "web", `n-chunk00000000${number}`), "123456789\n");
+    }
+    await kept.pass(HOUR + RETENTION_GRACE_MS);
+    assertEquals(kept.numbers(), [], `operation ${at}`);
+    await kept.write("web");
+    assertEquals(kept.numbers(), [3], "a number is never used again");
+    await kept.stop();
+  }
 });
 
 Deno.test("hasRetention is false where every rule says off", () => {
