@@ -205,6 +205,7 @@ export class DiskGuard {
 
   #open(): string {
     if (this.#poisoned === 0) return "";
-    return `; a sync of ${this.#poisoned} chunks has failed, they stay as they are until a restart`;
+    const chunks = this.#poisoned === 1 ? "one chunk" : `${this.#poisoned} chunks`;
+    return `; a sync of ${chunks} has failed: nothing more is appended there before a restart`;
   }
 }

@@ -14,8 +14,8 @@ import { os, testWith, tool } from "../support/skip.ts";
 import { diskCheck } from "./ground.ts";
 
 /** The runtime itself has some 40 open. */
-const DESCRIPTORS = 128;
-const CATEGORIES = 200;
+const DESCRIPTORS = 256;
+const CATEGORIES = 400;
 
 const category = (n: number): string => `category-${n}`;
 

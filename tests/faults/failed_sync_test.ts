@@ -116,7 +116,7 @@ testWith(
         Math.round(performance.now() - failedMs)
       } ms after syncs worked again: ${message}`,
     );
-    assertStringIncludes(message, "until a restart");
+    assertStringIncludes(message, "before a restart");
     assertEquals((await member.askWrite("web", "third\n", "sync_each_write=1")).status, 200);
     const [poisoned, next] = await member.listChunks("web");
     assertEquals([poisoned!.complete, poisoned!.size], [false, "first\nsecond\n".length]);

@@ -119,7 +119,7 @@ Deno.test("a copy whose sync failed keeps no other copy waiting", () =>
       "b has the later chunks",
     );
     assert(b.store.chunk("web", poisoned!.name)!.size < poisoned!.size);
-    assertStringIncludes(b.store.checkDisk().message, "until a restart");
+    assertStringIncludes(b.store.checkDisk().message, "before a restart");
     await cluster.kill("b");
     await cluster.start("b");
     await pass(cluster, RESTING_MS);

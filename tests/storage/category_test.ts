@@ -251,3 +251,26 @@ Deno.test("Store: unknown categories are empty, and empty batches are stored now
   assertEquals(await code(store.append("c", bytes("x\n"), false)), "draining");
   assert(disk instanceof MemoryDisk && disk.openFiles === 0);
 });
+
+Deno.test("Category: the process may die, and the power go, at every operation of a rotation; no number is used twice", async () => {
+  for (const how of ["kill", "power loss"] as const) {
+    for (let at = 1, done = false; !done; at++) {
+      const { store, disk } = await openNew({ chunkBytesMax: 6 });
+      const first = await store.append("c", bytes("first\n"), true);
+      disk.dieAt(at);
+      // The first chunk is full: this begins the second one.
+      const second = await store.append("c", bytes("second\n"), true).catch(() => undefined);
+      done = second !== undefined;
+      const left = how === "kill" ? disk.kill() : disk.crash({ random: new SeededRandom(at) });
+      const again = await openOn(left, { chunkBytesMax: 6 });
+      const listed = again.store.listChunks("c");
+      assert(listed.every(({ size }) => size > 0), "an empty chunk is listed");
+      assertEquals(await readText(again.store, "c", first.chunk), "first\n");
+      const third = await again.store.append("c", bytes("third\n"), true);
+      const used = [first.chunk, ...second ? [second.chunk] : [], ...listed.map(({ name }) => name)];
+      assert(used.every((name) => name < third.chunk), `${third.chunk} is not above ${used}, died at ${at}`);
+      assertEquals(await readText(again.store, "c", third.chunk), "third\n");
+      await again.store.close();
+    }
+  }
+});

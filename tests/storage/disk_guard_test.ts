@@ -130,7 +130,7 @@ Deno.test("DiskGuard: after a failed sync whoever asks has it proven, and chunks
   await settle();
   const { ok, message } = store.checkDisk();
   assertEquals(ok, true);
-  assertStringIncludes(message, "a sync of 1 chunks has failed");
+  assertStringIncludes(message, "a sync of one chunk has failed");
   assertEquals(log.of("error").length, 1);
   assertEquals((await store.append("c", bytes("next\n"), true)).chunk, "n-chunk000000001");
   await store.close();
