@@ -75,8 +75,10 @@ export class ClusterNode {
         signal: gone,
         headers: { accept: "application/json" },
       });
-      const [, { instance }] = await Promise.all([ready.body?.cancel(), status.json()]);
-      return ready.ok && instance === this.instance && this.#running;
+      const [, answer] = await Promise.all([ready.body?.cancel(), status.json()]);
+      // A node that asks for tokens (`-- --tokens-file …`) tells strangers no more than that.
+      const own = status.status === 401 || answer.instance === this.instance;
+      return ready.ok && own && this.#running;
     } catch {
       return false;
     }

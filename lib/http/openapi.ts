@@ -16,11 +16,14 @@ import {
   refusals,
   schema,
   SCHEMAS,
+  SECURITY_SCHEMES,
   WRITE_BODY,
 } from "./openapi_parts.ts";
 
 const TEXT = { description: "Yes.", content: { "text/plain": { schema: { type: "string" } } } };
-const READ_REFUSALS = ["invalid_parameter", "disk_failed", "draining"] as const;
+/** Of routes that ask for a right, where there are tokens. */
+const DOOR = ["unauthenticated", "forbidden"] as const;
+const READ_REFUSALS = [...DOOR, "invalid_parameter", "disk_failed", "draining"] as const;
 
 function write(operationId: string): JsonObject {
   return {
@@ -32,6 +35,7 @@ function write(operationId: string): JsonObject {
     responses: {
       200: json("Stored, and readable from this node.", schema("WriteResult")),
       ...refusals(
+        ...DOOR,
         "invalid_parameter",
         "invalid_body",
         "too_large",
@@ -87,7 +91,7 @@ const PATHS = {
           type: "array",
           items: schema("ChunkInfo"),
         }),
-        ...refusals("invalid_parameter"),
+        ...refusals(...DOOR, "invalid_parameter"),
       },
     },
   },
@@ -96,8 +100,11 @@ const PATHS = {
       operationId: "listCategories",
       summary: "List the categories",
       responses: {
-        200: json("Their names, sorted.", { type: "array", items: schema("Category") }),
-        ...refusals(),
+        200: json("Names of those that the caller may read, sorted.", {
+          type: "array",
+          items: schema("Category"),
+        }),
+        ...refusals(...DOOR),
       },
     },
   },
@@ -123,6 +130,7 @@ const PATHS = {
   "/livez": {
     get: {
       operationId: "livez",
+      security: [{}],
       summary: "Does the process answer?",
       responses: { 200: TEXT, ...refusals() },
     },
@@ -130,6 +138,7 @@ const PATHS = {
   "/readyz": {
     get: {
       operationId: "readyz",
+      description: "Where there are tokens, reasons are told to those with the right admin.",
       summary: "Does the node take reads and writes now?",
       parameters: parameters("verbose"),
       responses: { 200: TEXT, ...refusals("disk_failed", "draining") },
@@ -147,7 +156,7 @@ const PATHS = {
             "text/html": { schema: { type: "string" } },
           },
         },
-        ...refusals(),
+        ...refusals(...DOOR),
       },
     },
   },
@@ -160,13 +169,14 @@ const PATHS = {
           description: "The text format, version 0.0.4.",
           content: { "text/plain": { schema: { type: "string" } } },
         },
-        ...refusals(),
+        ...refusals(...DOOR),
       },
     },
   },
   "/openapi.json": {
     get: {
       operationId: "openapi",
+      security: [{}],
       summary: "This document",
       responses: { 200: json("OpenAPI 3.1.", { type: "object" }), ...refusals() },
     },
@@ -187,7 +197,9 @@ export const OPENAPI: JsonObject = {
   },
   servers: [{ url: "/" }],
   paths: PATHS,
-  components: { schemas: SCHEMAS, parameters: PARAMETERS },
+  // Nothing is shown to a node that asks for nothing.
+  security: [{}, { bearer: [] }, { basic: [] }],
+  components: { schemas: SCHEMAS, parameters: PARAMETERS, securitySchemes: SECURITY_SCHEMES },
 };
 
 /** A route that the document describes. */

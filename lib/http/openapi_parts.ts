@@ -176,6 +176,18 @@ export const PARAMETERS = {
   },
 } satisfies Record<string, JsonObject>;
 
+/** `components.securitySchemes` */
+export const SECURITY_SCHEMES: Record<string, JsonObject> = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    description:
+      "A token of the node's --tokens-file. Each has rights: write for /write; read for /read, /tail, " +
+      "/listChunks, /listCategories and /ack; admin for /status and /metrics; the first two in its categories.",
+  },
+  basic: { type: "http", scheme: "basic", description: "The same token as password; any user name." },
+};
+
 /** References to some of `PARAMETERS`. */
 export function parameters(...names: (keyof typeof PARAMETERS)[]): JsonObject[] {
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));

@@ -95,6 +95,7 @@ testHosts(
         hostname: host.address,
         port: hosts.port,
         peers,
+        flags: ["--insecure-no-auth"],
         prefix: hosts.prefix(host),
       });
     await using cluster = TestCluster.of(hosts.hosts.map(memberOn));

@@ -32,7 +32,10 @@ Deno.test("OPENAPI refers only to what it defines, and defines only what it refe
     [...objects(document)].map(({ $ref }) => $ref).filter((ref) => typeof ref === "string"),
   );
   for (const reference of references) assert(resolve(reference) !== undefined, reference);
-  for (const [kind, parts] of Object.entries<Record<string, unknown>>(document.components)) {
+  const { securitySchemes, ...referred } = document.components;
+  const asked = document.security.flatMap(Object.keys);
+  assertEquals(asked.toSorted(), Object.keys(securitySchemes).toSorted());
+  for (const [kind, parts] of Object.entries<Record<string, unknown>>(referred)) {
     for (const name of Object.keys(parts)) assert(references.has(`#/components/${kind}/${name}`), name);
   }
 });
@@ -59,7 +62,7 @@ Deno.test("OPENAPI lists every code of an error under its status", () => {
     Object.keys(ERROR_STATUS),
   );
   const { responses } = document.paths["/write"].post;
-  assertEquals(Object.keys(responses), ["200", "400", "413", "415", "503"]);
+  assertEquals(Object.keys(responses), ["200", "400", "401", "403", "413", "415", "503"]);
   assertEquals(responses["413"].description, "code: too_large");
   assert(responses["503"].headers["Retry-After"]);
 });
@@ -83,6 +86,18 @@ Deno.test("OPENAPI has the limits of the program", () => {
   for (const name of names) {
     assertEquals(category.test(name), isCategory(name), name);
     assertEquals(chunk.test(name), parseChunkName(name) !== undefined, name);
+  }
+});
+
+Deno.test("OPENAPI tells 401 and 403 of those routes that ask for a right, and of no others", () => {
+  for (const [methods, path, access] of ROUTES) {
+    if (access === "cluster") continue;
+    for (const method of methods) {
+      const { responses } = document.paths[path][method.toLowerCase()];
+      const told = ["401", "403"].map((status) => status in responses);
+      const asks = access !== "open";
+      assertEquals(told, [asks, asks], `${method} ${path}`);
+    }
   }
 });
 

@@ -9,7 +9,7 @@ import { RELOAD_INTERVAL_MS } from "../../lib/protocol/limits.ts";
 import type { NodeStatus } from "../../lib/protocol/types.ts";
 import { Authority, type CertificateFiles } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
-import { ChildNode, startChildNodeWith, temporaryDirectory } from "../support/node.ts";
+import { type ChildNode, startChildNodeWith, temporaryDirectory } from "../support/node.ts";
 import { report } from "../support/report.ts";
 import { os, testWith, tool } from "../support/skip.ts";
 
