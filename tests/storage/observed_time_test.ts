@@ -199,6 +199,24 @@ Deno.test("stretches are kept up to a bound, and then make things younger at mos
   }
 });
 
+for (const [what, rate] of [["fast", 1.03], ["slow", 0.97]] as const) {
+  Deno.test(`a wall clock that runs 3 % too ${what} for a month makes nothing older, and little younger`, () => {
+    const machine = new Machine();
+    for (let minute = 0; minute < 30 * 24 * 60; minute++) {
+      if (minute % (24 * 60) === 0) machine.write();
+      machine.pass(60_000);
+      machine.wallMs += 60_000 * (rate - 1);
+      machine.look();
+    }
+    assert(machine.worst() <= CLOCK_STEP_MS_MIN);
+    for (const { timeMs, trueMs } of machine.written) {
+      const trueAge = machine.trueMs - trueMs;
+      const age = ageMs(machine.observed, timeMs)!;
+      assert(age >= 0.9 * trueAge, `${age} of ${trueAge}`);
+    }
+  });
+}
+
 Deno.test("silentMs counts from when a node was heard of, or first met, across restarts", () => {
   let observed = beginObserving(T, undefined);
   observed = hear(observed, new Map(), ["a", "b"]);
