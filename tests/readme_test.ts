@@ -84,7 +84,8 @@ Deno.test("README: the table of settings has every setting, with its default", (
 });
 
 Deno.test("README: every link into the checkout leads somewhere", () => {
-  for (const path of ["README.md", "docs/bench.md", "docs/dependencies.md", "docs/security.md"]) {
+  const pages = ["bench", "dependencies", "operations", "security"].map((page) => `docs/${page}.md`);
+  for (const path of ["README.md", ...pages]) {
     const text = Deno.readTextFileSync(new URL(path, ROOT));
     for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
       assert(Deno.statSync(new URL(link!, new URL(path, ROOT))), `${path}: ${link}`);

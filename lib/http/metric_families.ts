@@ -8,7 +8,7 @@
  * @module
  */
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { HealthCheck } from "../protocol/types.ts";
+import type { HealthCheck, ScrubStatus } from "../protocol/types.ts";
 import type { PeerMeter } from "../replication/cluster.ts";
 import type { DiskSpace } from "../storage/disk.ts";
 import type { StorageMeter } from "../storage/meter.ts";
@@ -24,6 +24,7 @@ export interface Snapshot {
   readonly instance: string;
   readonly traffic: Traffic;
   readonly meter: StorageMeter;
+  readonly scrub: ScrubStatus;
   readonly totals: Totals;
   /** `undefined` if the disk does not say. */
   readonly space: DiskSpace | undefined;
@@ -131,6 +132,48 @@ export const FAMILIES: readonly Family[] = [
     "gauge",
     "Chunks that take no more bytes before the next start, because a sync of them failed.",
     (s) => s.totals.poisoned,
+  ),
+  single(
+    "chukcha_found_damaged_chunks_total",
+    "counter",
+    "Chunks that were found damaged, by looking for rot or by a reader.",
+    ({ scrub }) => scrub.damaged,
+  ),
+  single(
+    "chukcha_healed_chunks_total",
+    "counter",
+    "Damaged chunks that other nodes' copies have made whole again.",
+    ({ scrub }) => scrub.healed,
+  ),
+  single(
+    "chukcha_unhealed_chunks",
+    "gauge",
+    "Damaged chunks that wait to be healed.",
+    ({ scrub }) => scrub.unhealed,
+  ),
+  single(
+    "chukcha_scrub_chunks_total",
+    "counter",
+    "Chunks in which rot was looked for.",
+    ({ scrub }) => scrub.chunks,
+  ),
+  single(
+    "chukcha_scrub_bytes_total",
+    "counter",
+    "Bytes in which rot was looked for, those of indexes among them.",
+    ({ scrub }) => scrub.bytes,
+  ),
+  single(
+    "chukcha_scrub_interval_seconds",
+    "gauge",
+    "Time over which a round over all complete chunks is spread; 0 if none is made.",
+    ({ scrub }) => scrub.interval_ms / 1000,
+  ),
+  single(
+    "chukcha_scrub_last_round_timestamp_seconds",
+    "gauge",
+    "End of the last round, in seconds since 1970; missing before the first has ended.",
+    ({ scrub }) => scrub.last_round_ms === null ? undefined : scrub.last_round_ms / 1000,
   ),
   single(
     "chukcha_acknowledged_chunks_total",

@@ -69,6 +69,7 @@ async function look(service: Service): Promise<Snapshot> {
     instance: store.identity.instance,
     traffic,
     meter: store.meter,
+    scrub: store.scrubStatus(),
     totals,
     space: spaceOf(store),
     minFreeBytes: store.minFreeBytes,

@@ -228,8 +228,8 @@ export const METRICS_CATEGORIES_MAX = 200;
 export const METRICS_CACHE_MS = 1_000;
 /** Messages are counted in batches up to this size; of larger ones about this much is looked at, and the rest estimated. */
 export const MESSAGES_COUNTED_BYTES_MAX = 8 * KIB;
-/** Chunks that are counted at once before others go first: about a millisecond. */
-export const CENSUS_SLICE_CHUNKS = 10_000;
+/** Chunks that are counted at once before others go first: less than a millisecond. */
+export const CENSUS_SLICE_CHUNKS = 2_000;
 
 /** Entries of a setting that gives each category a limit by its pattern. */
 export const CATEGORY_LIMITS_MAX = 256;

@@ -9,7 +9,7 @@ import { FAMILIES } from "../../lib/http/metric_families.ts";
 import { METRICS_TYPE } from "../../lib/http/metrics_text.ts";
 import { buildNode } from "../../lib/node.ts";
 import { ERROR_STATUS } from "../../lib/protocol/errors.ts";
-import { METRICS_CACHE_MS } from "../../lib/protocol/limits.ts";
+import { CENSUS_SLICE_CHUNKS, METRICS_CACHE_MS } from "../../lib/protocol/limits.ts";
 import type { WriteResult } from "../../lib/protocol/types.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../../lib/settings.ts";
 import type { Category } from "../../lib/storage/category.ts";
@@ -208,6 +208,11 @@ Deno.test("/metrics: a damaged chunk is counted once a reader has met it", async
   assertEquals(await node.ask(`/read?category=web&chunk=${chunk}`), 503);
   const m = await node.metrics();
   assertEquals(m.value("chukcha_damaged_chunks"), 1);
+  assertEquals([m.value("chukcha_found_damaged_chunks_total"), m.value("chukcha_unhealed_chunks")], [1, 1]);
+  assertEquals(
+    [m.value("chukcha_healed_chunks_total"), m.find("chukcha_scrub_last_round_timestamp_seconds")],
+    [0, undefined],
+  );
   assertEquals(m.value("chukcha_refusals_total", { reason: "damaged" }), 1);
   assertEquals(m.value("chukcha_check_ok", { check: "chunks" }), 0);
   await node.close();
@@ -344,23 +349,27 @@ Deno.test("/metrics: with 10,000 categories and 100,000 chunks, others wait some
     }
     built.service.traffic.wrote(`c${i}`, 1, 7, 1);
   }
+  const slices = 110_000 / CENSUS_SLICE_CHUNKS;
   let waitMsMin = Infinity;
   // The machine's other work comes and goes: what counts is the best of several.
   for (let round = 0; round < 8; round++) {
     const service = { ...built.service };
     let waitMs = 0;
+    let turns = 0;
     let done = false;
     const answer = metrics(service).then((response) => response.text()).finally(() => done = true);
     for (let last = performance.now(); !done;) {
       await new Promise<void>((resolve) => setImmediate(resolve));
       const now = performance.now();
+      turns++;
       waitMs = Math.max(waitMs, now - last);
       last = now;
     }
     const m = parseMetrics(await answer);
     assertEquals([m.value("chukcha_chunks"), m.value("chukcha_held_bytes")], [100_000, 700_000]);
+    assert(turns >= slices, `others went first ${turns} times`);
     waitMsMin = Math.min(waitMsMin, waitMs);
   }
-  assert(waitMsMin < 8, `others waited ${waitMsMin} ms`);
+  assert(waitMsMin < 20, `others waited ${waitMsMin} ms`);
   await built.store.close();
 });

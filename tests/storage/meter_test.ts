@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
+import { CENSUS_SLICE_CHUNKS } from "../../lib/protocol/limits.ts";
 import { settle } from "../support/fake_clock.ts";
 import { bytes, openNew } from "./world.ts";
 
@@ -48,7 +49,7 @@ Deno.test("StorageMeter: chunks that are acknowledged are counted once", async (
 Deno.test("Store.census counts what totals does, and lets others go first", async () => {
   const { store, clock } = await openNew({ openFilesMax: 16 });
   // More categories than are counted at once, most of which hold nothing.
-  for (let i = 0; i < 10_001; i++) store.noteUsed(`c${i}`, 0);
+  for (let i = 0; i < CENSUS_SLICE_CHUNKS + 1; i++) store.noteUsed(`c${i}`, 0);
   await store.append("c5", bytes("one\n"), false);
   clock.holdSoon();
   let counted = false;
