@@ -88,6 +88,11 @@ Deno.test("the permissions of an executable are enough to serve, write, read and
   const { url } = node;
   const answer = await fetch(`${url}/write?category=a`, { method: "POST", body: "one\ntwo\n" });
   assertEquals(answer.status, 200, await answer.text());
+  const metrics = await fetch(`${url}/metrics`);
+  assertEquals([metrics.status, (await metrics.text()).includes("\nprocess_cpu_seconds_total ")], [
+    200,
+    true,
+  ]);
   for (
     const [command, ...args] of [["categories"], ["chunks", "a"], ["read", "a"], ["status"], ["version"]]
   ) {
