@@ -34,6 +34,7 @@ import { PeerClient } from "./replication/peer_client.ts";
 import { formatListen, type Settings } from "./settings.ts";
 import { SystemClock } from "./storage/clock.ts";
 import { DenoDisk } from "./storage/deno_disk.ts";
+import type { Disk } from "./storage/disk.ts";
 import { DiskError } from "./storage/disk.ts";
 import { explainStart } from "./storage/failure.ts";
 import { SystemRandom } from "./storage/random.ts";
@@ -81,6 +82,11 @@ export interface RunningNode {
   readonly reload: (() => Promise<void>) | undefined;
   /** Finishes what is under way, syncs, and stops. */
   stop(): Promise<void>;
+}
+
+/** The files of a data directory, for whoever looks at it while no node runs on it. */
+export function openDataDirectory(path: string): Disk {
+  return new DenoDisk(path);
 }
 
 /** Builds a node from its seams. Rejects as `Store.open` does. */

@@ -12,6 +12,7 @@ import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 import { tail } from "./tail.ts";
 import { token } from "./token.ts";
+import { verify } from "./verify.ts";
 import { version } from "./version.ts";
 import { write } from "./write.ts";
 
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   categories,
   chunks,
   status,
+  verify,
   token,
   version,
 ];

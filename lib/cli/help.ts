@@ -8,7 +8,7 @@ import { HELP_FLAG } from "./flags.ts";
 
 const EXIT_STATUS = `Exit status:
   0    done
-  1    failed; stderr says why
+  1    failed; stderr says why. \`verify\`: something is damaged
   2    the command line is wrong
   10   \`status\`: the node is not healthy
   130  ended by Ctrl-C or SIGTERM before it was done`;

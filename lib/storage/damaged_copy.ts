@@ -7,6 +7,9 @@
  * from the other copies for ever. What lies behind the hole is set aside as `<chunk>.damaged`, in case that the other
  * copies are lost: nothing reads it, nothing removes it.
  *
+ * The same is done with what lies behind an index whose end has rotted: bytes that may be good, and that nothing vouches
+ * for any more.
+ *
  * What a crash leaves: the file that is set aside, or not, and the copy as it was; then this is done again.
  *
  * @module
@@ -44,6 +47,43 @@ export async function prefixBeforeDamage(
     file: chunk.dataPath + DAMAGED_SUFFIX,
   });
   return prefix;
+}
+
+/**
+ * Whether what lies behind the last good group may be cut off. A crash leaves records that are whole, missing, or zero; one
+ * that is neither has rotted, and the bytes that it vouched for may be good: they are set aside first.
+ */
+export async function isExpendable(
+  { disk, log }: { readonly disk: Disk; readonly log: Log },
+  chunk: Chunk,
+  found: Examined,
+  index: Uint8Array,
+  dataSize: number,
+): Promise<boolean> {
+  if (!hasRotted(index, found.index.length)) return true;
+  try {
+    await setAside(disk, chunk.dataPath, found.size, dataSize);
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.kind !== "full") throw error;
+    // Nothing is served beyond the size, and the next start tries again.
+    return false;
+  }
+  log.error("the end of an index is damaged: the bytes that nothing vouches for now were set aside", {
+    chunk: chunk.dataPath,
+    from: found.size,
+    file: chunk.dataPath + DAMAGED_SUFFIX,
+  });
+  return true;
+}
+
+/** Whether a record at or behind `from` is neither whole nor zero. */
+export function hasRotted(index: Uint8Array, from: number): boolean {
+  for (let at = from; at + RECORD_BYTES <= index.length; at += RECORD_BYTES) {
+    if (!decodeRecord(index, at) && index.subarray(at, at + RECORD_BYTES).some((byte) => byte !== 0)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Whole groups that end at or before `end`. */

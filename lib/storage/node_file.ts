@@ -24,6 +24,8 @@ import type { Random } from "./random.ts";
 
 /** Name of the file. */
 export const NODE_FILE = "node.json";
+/** Name of the file that whoever uses the directory holds a lock on. */
+export const LOCK_FILE = "lock";
 /** Version of the files' layout that this program reads and writes. */
 export const FORMAT_VERSION = 1;
 

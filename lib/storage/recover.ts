@@ -14,16 +14,16 @@
  * @module
  */
 import { concatenate } from "../protocol/bytes.ts";
-import { INDEX_SEGMENT_BYTES_MAX, KIB } from "../protocol/limits.ts";
+import { INDEX_SEGMENT_BYTES_MAX } from "../protocol/limits.ts";
 import { categoryDirectory, parseChunkName } from "../protocol/names.ts";
 import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
 import type { StorageContext } from "./context.ts";
-import { prefixBeforeDamage } from "./damaged_copy.ts";
+import { isExpendable, prefixBeforeDamage } from "./damaged_copy.ts";
 import { type ByteRange, examine, type Examined, pieceReader } from "./examine.ts";
 import { IndexBuilder } from "./index_builder.ts";
-import { COMPLETE, decodeRecord, FINALISED, RECORD_BYTES } from "./index_record.ts";
 import { publishFile, readFile, TEMPORARY_SUFFIX, writeAll } from "./publish_file.ts";
+import { takeSealedEnd } from "./sealed_end.ts";
 
 /** What of the context recovery needs: it runs before there is anything else. */
 export type RecoveryContext = Pick<StorageContext, "disk" | "clock" | "log" | "options">;
@@ -114,31 +114,9 @@ function settleOwn({ options }: RecoveryContext, chunk: Chunk): void {
   chunk.settled = chunk.complete = chunk.finalised = (options.peers ?? []).length === 0;
 }
 
-/** Most indexes fit in here: one call reads all of them, and asking for the size first takes ten times as long. */
-const beginning = new Uint8Array(16 * KIB);
-
 /** Takes over a chunk whose last record says that it was finished; `false` if there is no such record. */
 function believeSealed({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: number): boolean {
-  const index = disk.open(chunk.indexPath, {});
-  try {
-    const filled = index.read(beginning, 0);
-    const size = filled < beginning.length ? filled : index.size();
-    const at = size - size % RECORD_BYTES - RECORD_BYTES;
-    if (at < 0) return false;
-    const isThere = at + RECORD_BYTES <= filled;
-    const bytes = isThere ? beginning : new Uint8Array(RECORD_BYTES);
-    if (!isThere) index.read(bytes, at);
-    const record = decodeRecord(bytes, isThere ? at : 0);
-    if (!record || (record.flags & COMPLETE) === 0) return false;
-    chunk.size = record.end;
-    chunk.indexSize = at + RECORD_BYTES;
-    chunk.rolling = record.rolling;
-    chunk.timeMs = record.timeMs;
-    chunk.sealed = true;
-    chunk.finalised = (record.flags & FINALISED) !== 0;
-  } finally {
-    index.close();
-  }
+  if (!takeSealedEnd(disk, chunk)) return false;
   if (dataSize < chunk.size) {
     chunk.damaged = true;
     log.error("a complete chunk is shorter than it was; what is missing is answered as damaged", {
@@ -206,7 +184,10 @@ async function examineAndCut(context: RecoveryContext, chunk: Chunk, dataSize: n
   } else if (found.index.length < indexBytes.length) {
     cut(disk, chunk.indexPath, found.index.length);
   }
-  if (dataSize > found.size && !found.complete) {
+  if (
+    dataSize > found.size && !found.complete &&
+    await isExpendable(context, chunk, found, indexBytes, dataSize)
+  ) {
     cut(disk, chunk.dataPath, found.size);
     log.warn("cut a torn tail, never confirmed as synced", {
       chunk: chunk.dataPath,

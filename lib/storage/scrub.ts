@@ -14,8 +14,8 @@ import type { Chunk } from "./chunk.ts";
 import { crc32 } from "./crc32.ts";
 import { type Disk, DiskError, type DiskFile } from "./disk.ts";
 import type { Steps } from "./examine.ts";
-import { openIfThere } from "./heal.ts";
 import { COMPLETE, DAMAGED, decodeRecord, RECORD_BYTES } from "./index_record.ts";
+import { openIfThere } from "./inspect.ts";
 import { uninitialised } from "./uninitialised.ts";
 
 /** Records that are looked at in one step. */

@@ -27,7 +27,7 @@ import { DiskGuard } from "./disk_guard.ts";
 import { IndexCache } from "./index_cache.ts";
 import { COMMIT, decodeRecord, RECORD_BYTES } from "./index_record.ts";
 import { StorageMeter } from "./meter.ts";
-import { identify, NODE_FILE, type NodeIdentity, WrongDirectoryError } from "./node_file.ts";
+import { identify, LOCK_FILE, NODE_FILE, type NodeIdentity, WrongDirectoryError } from "./node_file.ts";
 import { OpenFiles } from "./open_files.ts";
 import { notJoined } from "./own_chunks.ts";
 import type { Random } from "./random.ts";
@@ -53,8 +53,6 @@ export interface StoreSeams {
 export interface Totals extends Census {
   readonly openFiles: number;
 }
-
-const LOCK_FILE = "lock";
 
 /** All categories of one data directory. */
 export class Store extends ReplicaStore {

@@ -235,3 +235,30 @@ Deno.test("heal: a reader that is under way when the files are replaced gets wha
   completeImmutable(before, (await serve(world.store, "c", SIZE))[0]!);
   await world.store.close();
 });
+
+Deno.test("recovery: where the end of an index rotted, the bytes that it vouched for are set aside, not cut off", async () => {
+  const disk = OWNED.clone();
+  disk.plant(`${DATA}.idx`, flipped(-20, -60)(disk.peek(`${DATA}.idx`)));
+  const world = await openOn(disk.clone());
+  const { size } = world.store.chunk("c", CHUNK)!;
+  assert(size < SIZE);
+  assertEquals(world.disk.peek(`${DATA}.damaged`), GOOD.slice(size));
+  assertEquals(world.log.of("error").length, 1);
+  await world.store.close();
+  // What a power cut leaves is not kept: a record that was never written, and one of zeros.
+  for (const tail of [[], new Array(32).fill(0)]) {
+    const torn = OWNED.clone();
+    const index = torn.peek(`${DATA}.idx`);
+    torn.plant(`${DATA}.idx`, Uint8Array.from([...index.subarray(0, -64), ...tail]));
+    const { store } = await openOn(torn);
+    assertEquals([torn.snapshot().has(`${DATA}.damaged`), store.chunk("c", CHUNK)!.size], [false, size]);
+    await store.close();
+  }
+  // On a full disk nothing is cut off before it can be.
+  const full = disk.clone();
+  full.faults.before = (operation, path) =>
+    operation === "write" && path.includes(".damaged") ? "full" : undefined;
+  const { store } = await openOn(full);
+  assertEquals([full.peek(DATA), store.chunk("c", CHUNK)!.size], [GOOD, size]);
+  await store.close();
+});
