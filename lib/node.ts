@@ -11,19 +11,25 @@ import type { Guard } from "./http/auth.ts";
 import { ErrorAnswers } from "./http/answer.ts";
 import { ArrivingBodies } from "./http/arriving.ts";
 import { BodyBudget } from "./http/body_budget.ts";
+import { ConnectionBound } from "./http/connections.ts";
+import { descriptorsMax, descriptorsOpen } from "./http/descriptors.ts";
 import { Listener } from "./http/listener.ts";
+import { OpenStreams } from "./http/open_streams.ts";
 import { OpenTails } from "./http/open_tails.ts";
 import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
 import { Traffic } from "./http/traffic.ts";
+import { WaitingPolls } from "./http/waiting_polls.ts";
 import { formatPeers, type PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
 import { formatCategoryLimits } from "./protocol/category_limits.ts";
 import {
   BODY_BYTES_IN_FLIGHT_MAX,
+  DESCRIPTORS_RESERVED,
   OPEN_FILES_MAX,
   SHUTDOWN_MS,
   SHUTDOWN_REPLICAS_MS,
+  STREAMS_MAX,
   TAILS_MAX,
 } from "./protocol/limits.ts";
 import type { Log } from "./protocol/log.ts";
@@ -98,7 +104,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     rotateIntervalMs: settings.rotateIntervalMs,
     minFreeDiskBytes: settings.minFreeDisk,
     scrubIntervalMs: settings.scrubIntervalMs,
-    openFilesMax: OPEN_FILES_MAX,
+    openFilesMax: openFilesMax(),
     peers: settings.peers.map(({ instance }) => instance),
     bootstrap: settings.bootstrap,
   }, seams);
@@ -129,7 +135,9 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     log,
     budget,
     arriving: new ArrivingBodies(budget, clock),
-    tails: new OpenTails(TAILS_MAX),
+    tails: new OpenTails(TAILS_MAX, clock),
+    streams: new OpenStreams(clock, STREAMS_MAX),
+    polls: new WaitingPolls(),
     traffic: new Traffic(),
     messageBytesMax: settings.maxMessageSize,
     batchBytesMax: settings.maxBatchSize,
@@ -161,6 +169,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     drain() {
       draining = true;
       service.tails.closeAll();
+      service.streams.close();
       return service.arriving.none();
     },
   };
@@ -180,12 +189,24 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     throw new Error(explainStart(error, settings.dataDir), { cause: error });
   });
   const errors = new ErrorAnswers(log, clock);
+  const base = (descriptorsOpen() ?? 0) - node.store.openFiles;
+  const connections = new ConnectionBound({
+    max: connectionsMax(settings, base, log),
+    count: () => {
+      const open = descriptorsOpen();
+      return open === undefined ? undefined : open - base - node.store.openFiles;
+    },
+    renew: () => listener.renew(),
+    clock,
+    log,
+  });
   let listener: Listener;
   try {
     listener = Listener.start({
       ...settings.listen,
-      fetch: node.app.fetch,
+      fetch: connections.bound(node.app.fetch),
       onError: (error) => errors.answer(error),
+      onLeaving: () => node.service.arriving.cutOff(),
       certificate: security.certificate,
       log,
       clock,
@@ -198,6 +219,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   }
   security.tokensChanged = () => node.service.tails.closeRevoked();
   security.certificateChanged = (certificate) => void listener.replace(certificate);
+  node.service.connections = connections;
+  connections.start();
   node.cluster?.start();
   node.retention?.start();
   const { hostname, port } = listener.addr;
@@ -214,6 +237,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await node.store.finish();
     await node.cluster?.replicated(SHUTDOWN_REPLICAS_MS);
     await node.cluster?.close();
+    connections.close();
     await withDeadline(listener.shutdown(), clock, SHUTDOWN_MS / 2, late("requests were still under way"));
     await security.close();
     await node.store.close();
@@ -246,6 +270,24 @@ async function buildHere(
     guard: security.guard,
     checks: () => security.checks(),
   });
+}
+
+/** The setting, or what the system's limit of descriptors leaves for connections, which is then told. */
+function connectionsMax({ maxConnections }: Settings, base: number, log: Log): number {
+  const descriptors = descriptorsMax();
+  const reserved = openFilesMax() + Math.min(DESCRIPTORS_RESERVED, Math.floor(descriptors / 4));
+  const possible = Math.max(1, descriptors - base - reserved);
+  if (possible >= maxConnections) return maxConnections;
+  log.info(`holds ${possible} connections: the system's limit of descriptors allows no more`, {
+    descriptors,
+    max_connections: maxConnections,
+  });
+  return possible;
+}
+
+/** Less than usual where the system allows few descriptors. */
+function openFilesMax(): number {
+  return Math.min(OPEN_FILES_MAX, Math.floor(descriptorsMax() / 4));
 }
 
 function listenError({ listen }: Settings, error: unknown): Error {
@@ -310,7 +352,12 @@ function statusOf(
     peers: cluster?.status() ?? [],
     disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
     scrub: store.scrubStatus(),
-    open: { files: openFiles, tails: service.tails.count, body_bytes: service.budget.used },
+    open: {
+      files: openFiles,
+      tails: service.tails.count,
+      body_bytes: service.budget.used,
+      connections: service.connections?.open ?? null,
+    },
     settings: {
       ...others,
       listen: formatListen(address),

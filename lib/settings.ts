@@ -69,6 +69,8 @@ export interface Settings {
   readonly bootstrap: boolean;
   /** Bytes that must be free on the data directory's file system for writes to be taken. */
   readonly minFreeDisk: number;
+  /** Connections that are held at once. */
+  readonly maxConnections: number;
   /** File of the tokens that requests must bear; empty: none is asked for. */
   readonly tokensFile: string;
   /** File of the token that the nodes of the cluster show to one another; empty: none. */
@@ -102,6 +104,7 @@ export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
   retentionSize: [],
   bootstrap: false,
   minFreeDisk: limits.MIN_FREE_DISK_BYTES_DEFAULT,
+  maxConnections: limits.CONNECTIONS_MAX_DEFAULT,
   tokensFile: "",
   clusterTokenFile: "",
   tlsCert: "",
@@ -272,6 +275,7 @@ export const SETTINGS: readonly SettingRow[] = [
   ),
   row("bootstrap", "bootstrap", flag, "take writes into an empty directory without asking the peers first"),
   row("minFreeDisk", "min-free-disk", size(0, 1024 * TIB), "refuse writes while less than this is free"),
+  row("maxConnections", "max-connections", count(1, 100_000_000), "connections held at once"),
   row(
     "tokensFile",
     "tokens-file",

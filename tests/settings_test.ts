@@ -49,6 +49,7 @@ Deno.test("resolveSettings takes flag over environment over configuration file o
     "retention-size": ["100GiB", "logs.*=1GiB", "1048576"],
     "bootstrap": ["true", "false", "true"],
     "min-free-disk": ["1MiB", "2MiB", "3MiB"],
+    "max-connections": ["1000", "2000", "3000"],
     "tokens-file": ["/a", "/b", "/c"],
     "cluster-token-file": ["/a", "/b", "/c"],
     "tls-cert": ["/a", "/b", "/c"],

@@ -119,6 +119,13 @@ export class ArrivingBodies {
     return held;
   }
 
+  /** Gives all of them up: the connections that they come on are about to be closed. */
+  cutOff(): void {
+    for (const arrival of [...this.#refusals.keys()]) {
+      this.#giveUp(arrival, cutOff(arrival, this.#pace.nowMs));
+    }
+  }
+
   /** Resolves when none is under way. From now on nothing is left running behind the last one. */
   none(): Promise<void> {
     this.#pace.close();
@@ -166,6 +173,13 @@ function evicted(arrival: Arrival, nowMs: number): ChukchaError {
   return new ChukchaError(
     "overloaded",
     `body: all memory for bodies is in use, and this one is slow, ${progress(arrival, nowMs)}; send it again`,
+  );
+}
+
+function cutOff(arrival: Arrival, nowMs: number): ChukchaError {
+  return new ChukchaError(
+    "overloaded",
+    `body: its connection is closed to make room for others, ${progress(arrival, nowMs)}; send it again`,
   );
 }
 

@@ -17,7 +17,7 @@
  *
  * @module
  */
-import { LISTEN_AGAIN_MS_MAX } from "../protocol/limits.ts";
+import { LISTEN_AGAIN_MS, LISTEN_AGAIN_MS_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { ServerCertificate } from "./certificate.ts";
@@ -31,6 +31,8 @@ export interface ListenerOptions {
   readonly port: number;
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly onError: (error: unknown) => Response;
+  /** Called when a server is about to end: bodies that are on their way to it will be cut off. */
+  readonly onLeaving?: () => void;
   /** For TLS. */
   readonly certificate?: ServerCertificate | undefined;
   readonly log: Log;
@@ -96,6 +98,16 @@ export class Listener {
     this.#leave(old);
   }
 
+  /** Closes the connections on which no request is under way, and goes on listening. */
+  renew(): Promise<void> {
+    return this.#replacing = this.#replacing.then(async () => {
+      if (this.#stopping) return;
+      this.#leave(this.#server);
+      this.#server = await this.#serveOnceFree();
+      this.#keepServing(this.#server);
+    }).catch((error) => this.#listenAgain(error));
+  }
+
   /** Takes no more connections; resolves when every request has ended. */
   async shutdown(): Promise<void> {
     this.#stopping = true;
@@ -130,20 +142,38 @@ export class Listener {
   }
 
   #leave(server: Server): void {
-    const { log } = this.#options;
+    const { log, onLeaving } = this.#options;
+    onLeaving?.();
     const left = server.shutdown().catch((error) =>
       log.warn("the listener with the former certificate did not end in order", { error: String(error) })
     ).finally(() => this.#leaving.delete(left));
     this.#leaving.add(left);
   }
 
-  /** Out of descriptors, the runtime gives up listening; the node does not. */
+  /**
+   * Out of descriptors, the runtime gives up listening; the node does not. Connections on which no request is under way
+   * are closed, or there would be no descriptor for those that come next.
+   */
   #keepServing(server: Server): void {
     server.finished.catch((error) => {
       if (this.#stopping || server !== this.#server) return;
-      this.#options.log.error("the listener failed and is started again", { error: String(error) });
-      this.#server = this.#serve(this.#addr.port);
-      this.#keepServing(this.#server);
+      this.#leave(server);
+      this.#listenAgain(error);
+    });
+  }
+
+  /** After a while: what comes at once would fail as before. */
+  #listenAgain(cause: unknown): void {
+    const { log, clock } = this.#options;
+    log.error("the listener failed and is started again", { error: String(cause), in_ms: LISTEN_AGAIN_MS });
+    clock.after(LISTEN_AGAIN_MS, () => {
+      if (this.#stopping) return;
+      try {
+        this.#server = this.#serve(this.#addr.port);
+        this.#keepServing(this.#server);
+      } catch (error) {
+        this.#listenAgain(error);
+      }
     });
   }
 }

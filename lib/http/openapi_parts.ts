@@ -102,7 +102,12 @@ export const SCHEMAS: Record<string, JsonObject> = {
       healed: described(count, "Those of them that are whole again."),
       unhealed: described(count, "Chunks that are damaged now."),
     }),
-    open: object({ files: count, tails: count, body_bytes: count }),
+    open: object({
+      files: count,
+      tails: count,
+      body_bytes: count,
+      connections: described({ type: ["integer", "null"], minimum: 0 }, "Null where nobody knows."),
+    }),
     settings: { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
   }),
   Error: object({

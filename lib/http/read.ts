@@ -16,7 +16,7 @@ const SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const MAX_SIZE = { min: 1, max: READ_BYTES_MAX, default: READ_BYTES_DEFAULT };
 
 /** Handles `GET /read`: whole messages of one chunk. */
-export async function read({ store, traffic }: Service, request: Request): Promise<Response> {
+export async function read({ store, traffic, streams }: Service, request: Request): Promise<Response> {
   const params = Params.of(request.url);
   const category = checkCategory(params.required("category"));
   const chunk = checkChunk(params.required("chunk"));
@@ -27,7 +27,7 @@ export async function read({ store, traffic }: Service, request: Request): Promi
   // The runtime itself says how long a body is that is in memory.
   if (body instanceof Uint8Array && !isHead) return new Response(body as BufferSource, { headers: BYTES });
   const headers = { ...BYTES, "content-length": String(size) };
-  if (!isHead) return new Response(body as BodyInit, { headers });
+  if (!isHead) return new Response(streams.open("read", body as ReadableStream<Uint8Array>), { headers });
   if (body instanceof ReadableStream) await body.cancel();
   return new Response(null, { headers });
 }

@@ -31,21 +31,23 @@ export async function changes(service: Service, request: Request): Promise<Respo
   const answerer = answererOf(service);
   const asked = await take(service, request, decodeChangesRequest);
   // The one handler that looks at the signal: it costs 3 µs, and who waits here may wait long.
-  return toResponse(encodeChangesAnswer(await answerer.changes(asked, request.signal)));
+  const { instance } = asked.from;
+  const answer = await service.polls.during(instance, () => answerer.changes(asked, request.signal));
+  return toResponse(service, encodeChangesAnswer(answer));
 }
 
 /** Handles `POST /replication/fetch`: bytes of chunks. */
 export async function fetchPieces(service: Service, request: Request): Promise<Response> {
   const answerer = answererOf(service);
   const { from, wanted, bytesMax } = await take(service, request, decodeFetchRequest);
-  return toResponse(encodeFetchAnswer(await answerer.fetch(from, wanted, bytesMax)));
+  return toResponse(service, encodeFetchAnswer(await answerer.fetch(from, wanted, bytesMax)));
 }
 
 /** Handles `POST /replication/knows`: what is known of one chunk. */
 export async function knows(service: Service, request: Request): Promise<Response> {
   const answerer = answererOf(service);
   const { from, category, chunk } = await take(service, request, decodeKnowsRequest);
-  return toResponse(encodeKnowledge(await answerer.knows(from, category, chunk)));
+  return toResponse(service, encodeKnowledge(await answerer.knows(from, category, chunk)));
 }
 
 function answererOf({ replication }: Service): Answerer {
@@ -70,7 +72,7 @@ async function take<T>(
   }
 }
 
-function toResponse(parts: readonly Uint8Array[]): Response {
+function toResponse({ streams }: Service, parts: readonly Uint8Array[]): Response {
   const size = parts.reduce((sum, part) => sum + part.length, 0);
   if (size <= REPLICATION_WHOLE_BYTES_MAX) return new Response(concatenate(parts), { headers: BYTES });
   const rest = parts.values();
@@ -81,5 +83,6 @@ function toResponse(parts: readonly Uint8Array[]): Response {
       else controller.enqueue(value);
     },
   }, { highWaterMark: 0 });
-  return new Response(body, { headers: { ...BYTES, "content-length": String(size) } });
+  const headers = { ...BYTES, "content-length": String(size) };
+  return new Response(streams.open("replication", body), { headers });
 }

@@ -6,6 +6,7 @@
 import type { Log } from "../protocol/log.ts";
 import type { ChukchaError } from "../protocol/errors.ts";
 import type { HealthCheck, NodeStatus, WriteResult } from "../protocol/types.ts";
+import type { PeerMeter } from "../replication/cluster.ts";
 import type { Demand } from "../replication/confirmations.ts";
 import type { Answerer } from "../replication/peer.ts";
 import type { Clock } from "../storage/clock.ts";
@@ -13,8 +14,10 @@ import type { Store } from "../storage/store.ts";
 import type { Guard } from "./auth.ts";
 import type { ArrivingBodies } from "./arriving.ts";
 import type { BodyBudget } from "./body_budget.ts";
-import type { PeerMeter } from "../replication/cluster.ts";
+import type { ConnectionBound } from "./connections.ts";
+import type { OpenStreams } from "./open_streams.ts";
 import type { OpenTails } from "./open_tails.ts";
+import type { WaitingPolls } from "./waiting_polls.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** One node, as its HTTP interface sees it. */
@@ -25,8 +28,14 @@ export interface Service {
   readonly budget: BodyBudget;
   readonly arriving: ArrivingBodies;
   readonly tails: OpenTails;
+  /** Large answers. */
+  readonly streams: OpenStreams;
+  /** Of other nodes. */
+  readonly polls: WaitingPolls;
   /** Counts requests. */
   readonly traffic: Traffic;
+  /** Of a node that listens. */
+  connections?: ConnectionBound;
   /** Before all routes; `undefined` if no token is asked for. */
   readonly guard?: Guard | undefined;
   /** Longest message, without its `\n`. */

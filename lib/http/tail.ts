@@ -1,8 +1,10 @@
 /**
  * `GET /tail`: an endless stream of messages, as plain lines or as server-sent events.
  *
- * Nothing is read until the client takes it: a stalled client holds one piece of a MiB, and its tail goes on from disk
- * when it comes back to life.
+ * Nothing is read until the client takes it: a stalled client holds one piece of at most a MiB, less where there are
+ * many tails, see `open_tails.ts`, and its tail goes on from disk when it comes back to life. One that takes nothing for
+ * too long, see `pace.ts`, loses its tail; it can go on from its cursor with another. Its connection stays until it goes
+ * on, and is cut off then, or leaves: the runtime has no way to close it.
  *
  * The runtime sends a response's head together with the first bytes of its body. An event stream begins with a comment
  * at once; plain lines have nothing to send before the first message, so that is when their head arrives.
@@ -11,7 +13,7 @@
  */
 import { accepts } from "@std/http";
 import { ChukchaError } from "../protocol/errors.ts";
-import { TAIL_KEEPALIVE_MS } from "../protocol/limits.ts";
+import { PACE_SILENT_MS, TAIL_KEEPALIVE_MS } from "../protocol/limits.ts";
 import { checkCategory } from "../protocol/names.ts";
 import { parseCursor, parseFrom } from "../protocol/position.ts";
 import type { Tail, TailPiece, TailStart } from "../storage/tail.ts";
@@ -75,35 +77,59 @@ function stream(
   encode: (piece: TailPiece) => Iterable<Uint8Array>,
   keepalive?: Uint8Array,
 ): ReadableStream<Uint8Array> {
+  const { tails } = service;
   let cancelled = false;
   let parts: Iterator<Uint8Array, unknown> = [].values();
   let stopTimer = (): void => {};
+  /** Comments in a row that were not taken. */
+  let untaken = 0;
+  const runner = tails.begin(() => {
+    parts = [].values();
+    tails.close(opened);
+  });
+  const end = (): void => {
+    stopTimer();
+    tails.end(runner);
+    tails.close(opened);
+  };
   return new ReadableStream<Uint8Array>({
     start(controller) {
       if (keepalive) controller.enqueue(keepalive);
     },
     async pull(controller) {
+      const give = (bytes: Uint8Array): void => {
+        controller.enqueue(bytes);
+        tails.mustTake(runner, bytes.length);
+      };
+      runner.dueMs = Infinity;
       const part = parts.next();
-      if (!part.done) return controller.enqueue(part.value);
+      if (!part.done) return give(part.value);
       const enqueueLater = (): void => {
         if (!keepalive) return;
         stopTimer = service.clock.after(TAIL_KEEPALIVE_MS, () => {
-          controller.enqueue(keepalive);
+          // Of what is not taken, no more is queued.
+          if ((controller.desiredSize ?? 0) >= 0) {
+            controller.enqueue(keepalive);
+            untaken = 0;
+          } else if (++untaken * TAIL_KEEPALIVE_MS >= PACE_SILENT_MS) return tails.close(opened);
           enqueueLater();
         });
       };
       enqueueLater();
       try {
-        const piece = await opened.next();
+        const piece = await opened.next(tails.stepBytes);
         if (cancelled) return;
-        if (!piece) return controller.close();
+        if (!piece) {
+          end();
+          return controller.close();
+        }
         service.traffic.read(category, piece.bytes.length);
         parts = encode(piece)[Symbol.iterator]();
         const first = parts.next();
-        if (!first.done) controller.enqueue(first.value);
+        if (!first.done) give(first.value);
       } catch (error) {
         // The status was sent long ago: cutting the stream off is the only way left to say that something is wrong.
-        service.tails.close(opened);
+        end();
         const message = error instanceof Error ? error.message : String(error);
         service.log.error("a tail ended with an error", { error: message });
         throw error;
@@ -113,8 +139,7 @@ function stream(
     },
     cancel() {
       cancelled = true;
-      stopTimer();
-      service.tails.close(opened);
+      end();
     },
   }, { highWaterMark: 0 });
 }

@@ -34,6 +34,10 @@ export const READ_BYTES_DEFAULT = 4 * MIB;
 export const BATCH_BYTES_CEILING = READ_BYTES_MAX;
 /** Reads up to this size are copied into one answer; larger ones are a stream of parts of blocks, twice as fast. */
 export const READ_WHOLE_BYTES_MAX = 64 * KIB;
+/** What clients of tails have not taken yet stays near this, however many there are, as long as each may have the least. */
+export const TAILS_BYTES_MAX = 256 * MIB;
+/** A tail takes at least about this much at a time, or a single message that is longer. */
+export const TAIL_STEP_BYTES_MIN = 64 * KIB;
 /** A tail takes about this much at a time. */
 export const TAIL_STEP_BYTES = 1 * MIB;
 /** Larger reads go by blocks of about this size. */
@@ -88,6 +92,23 @@ export const CONTENT_ENCODINGS_MAX = 2;
 export const BODY_ENCODED_SLACK_BYTES = 64 * KIB;
 /** Frames that one zstd body may consist of; each costs a call of some 50 µs. */
 export const ZSTD_FRAMES_MAX = 1024;
+
+/** Connections of a node; above, requests are answered 503. Setting `--max-connections`. */
+export const CONNECTIONS_MAX_DEFAULT = 262_144;
+/** How often they are counted. */
+export const CONNECTIONS_CHECK_MS = 250;
+/** There may be too many of them for this long; then those without a request are closed. */
+export const CONNECTIONS_OVER_MS = 1_000;
+/** Descriptors that connections leave to everything else, besides the open files. */
+export const DESCRIPTORS_RESERVED = 256;
+/** Descriptors that are kept open for nothing, so that files can be opened when there are no others left. */
+export const DESCRIPTORS_SPARE = 32;
+/** Answers of `/read` and of replication that are streams and under way at once; above, 503. */
+export const STREAMS_MAX = 1_000;
+/** Polls of one other node that wait here at once: one, and some of which nobody knows yet that it left them. */
+export const REPLICATION_POLLS_MAX = 8;
+/** A listener that failed listens again after this time. */
+export const LISTEN_AGAIN_MS = 250;
 
 /** Files of the data directory that are open at once, besides those in use at that moment. */
 export const OPEN_FILES_MAX = 512;

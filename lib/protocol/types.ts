@@ -104,8 +104,14 @@ export interface NodeStatus {
   readonly disk: { readonly path: string; readonly free_bytes: number; readonly total_bytes: number };
   /** What looking for rot has found. */
   readonly scrub: ScrubStatus;
-  /** What is in use now: files, streams of `/tail`, and bytes of bodies not yet stored. */
-  readonly open: { readonly files: number; readonly tails: number; readonly body_bytes: number };
+  /** What is in use now: files, streams of `/tail`, bytes of bodies not yet stored, and connections. */
+  readonly open: {
+    readonly files: number;
+    readonly tails: number;
+    readonly body_bytes: number;
+    /** `null` where nobody knows: everywhere but on Linux. */
+    readonly connections: number | null;
+  };
   /** Settings by name, as they are in force. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
 }

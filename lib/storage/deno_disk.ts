@@ -4,12 +4,18 @@
  * Positional reads and writes go through `node:fs`, whose synchronous calls cost 2 to 4 µs here. Positions are always
  * given, never kept by the descriptor, so that a rolled-back append is simply written over.
  *
+ * Some descriptors are kept open for nothing. When the system has no other left, because connections took them all, one
+ * of these is closed and what must be opened is opened in its place; nothing comes in between, since both are calls
+ * without a pause. A file that is closed fills the place again. So writes, reads and what they record go on while the
+ * process is at its limit.
+ *
  * Rejected: append mode (after a short write the position is wherever the kernel left it), and asynchronous file calls
  * for small records (50 µs each, and they duplicate the descriptor).
  *
  * @module
  */
 import fs from "node:fs";
+import { DESCRIPTORS_SPARE } from "../protocol/limits.ts";
 import {
   type Disk,
   type DiskEntry,
@@ -46,13 +52,54 @@ function toDiskError(operation: string, path: string, cause: unknown): DiskError
   return new DiskError(KINDS[String(code)] ?? "failed", operation, path, cause);
 }
 
+/** Descriptors that are open for nothing, until there are no others. */
+class SpareDescriptors {
+  readonly #open: number[] = [];
+  #max = 0;
+
+  /** From now on some are kept. Windows knows no such limit, and has no file for it. */
+  keep(): void {
+    this.#max = Deno.build.os === "windows" ? 0 : DESCRIPTORS_SPARE;
+    this.fill();
+  }
+
+  /** Fills up what was used, as far as the system allows. */
+  fill(): void {
+    try {
+      while (this.#open.length < this.#max) this.#open.push(fs.openSync("/dev/null", "r"));
+    } catch (cause) {
+      if (toDiskError("open", "/dev/null", cause).kind !== "too_many_open") throw cause;
+    }
+  }
+
+  /** Runs `call`; if it finds no descriptor, once more with one of these. */
+  lend<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (cause) {
+      const spare = toDiskError("open", "", cause).kind === "too_many_open" ? this.#open.pop() : undefined;
+      if (spare === undefined) throw cause;
+      fs.closeSync(spare);
+      return call();
+    }
+  }
+
+  /** From now on none are kept. */
+  drop(): void {
+    this.#max = 0;
+    this.#open.splice(0).forEach((fd) => fs.closeSync(fd));
+  }
+}
+
 class DenoDiskFile implements DiskFile {
   readonly #fd: number;
   readonly #path: string;
+  readonly #spare: SpareDescriptors;
 
-  constructor(fd: number, path: string) {
+  constructor(fd: number, path: string, spare: SpareDescriptors) {
     this.#fd = fd;
     this.#path = path;
+    this.#spare = spare;
   }
 
   size(): number {
@@ -89,18 +136,20 @@ class DenoDiskFile implements DiskFile {
 
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#fd, (cause) => cause ? reject(toDiskError("sync", this.#path, cause)) : resolve());
+      fs.fdatasync(this.#fd, (cause) => cause ? reject(new DiskError("failed", "sync", this.#path, cause)) : resolve());
     });
   }
 
   close(): void {
     attempt("close", this.#path, () => fs.closeSync(this.#fd));
+    this.#spare.fill();
   }
 }
 
 /** Files below one directory of this machine. */
 export class DenoDisk implements Disk {
   readonly #root: string;
+  readonly #spare = new SpareDescriptors();
 
   /** @param root the data directory; made, with its parents, if missing */
   constructor(root: string) {
@@ -112,7 +161,8 @@ export class DenoDisk implements Disk {
     const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
     const flags = (mode.write ? O_RDWR : O_RDONLY) |
       (mode.create || mode.createNew ? O_CREAT : 0) | (mode.createNew ? O_EXCL : 0);
-    return attempt("open", path, () => new DenoDiskFile(fs.openSync(this.#full(path), flags, 0o644), path));
+    const open = (): number => fs.openSync(this.#full(path), flags, 0o644);
+    return attempt("open", path, () => new DenoDiskFile(this.#spare.lend(open), path, this.#spare));
   }
 
   sizeOf(path: string): number | undefined {
@@ -127,7 +177,7 @@ export class DenoDisk implements Disk {
   list(path: string): DiskEntry[] {
     return attempt("list", path, () =>
       Array.from(
-        Deno.readDirSync(this.#full(path)),
+        this.#spare.lend(() => Array.from(Deno.readDirSync(this.#full(path)))),
         // A symbolic link to a directory counts as one: a category may live on another disk.
         ({ name, isDirectory, isSymlink }) => ({
           name,
@@ -152,10 +202,12 @@ export class DenoDisk implements Disk {
     // Windows can neither open nor sync a directory; its file systems journal the entries themselves.
     if (Deno.build.os === "windows") return;
     try {
-      using directory = await Deno.open(this.#full(path));
+      using directory = this.#spare.lend(() => Deno.openSync(this.#full(path)));
       await directory.sync();
     } catch (cause) {
       throw toDiskError("sync directory", path, cause);
+    } finally {
+      this.#spare.fill();
     }
   }
 
@@ -166,8 +218,10 @@ export class DenoDisk implements Disk {
         file.close();
         return undefined;
       }
+      this.#spare.keep();
       return {
-        release() {
+        release: () => {
+          this.#spare.drop();
           // Closing is not enough: a child that another thread has forked and that has not yet called exec holds the
           // descriptor too, and the lock with it.
           file.unlockSync();

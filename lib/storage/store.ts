@@ -201,6 +201,11 @@ export class Store extends ReplicaStore {
     }, start);
   }
 
+  /** How many files of the data directory are open. */
+  get openFiles(): number {
+    return this.context.files.count;
+  }
+
   /** Counts for the status page. */
   totals(): Totals {
     const counting = countingChunks(this.categories.values());

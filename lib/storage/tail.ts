@@ -57,14 +57,14 @@ export class Tail {
   }
 
   /**
-   * The next messages, at most about 1 MiB of them; waits until there are some. `undefined` once the tail is closed.
+   * The next messages, about `stepBytes` of them at most; waits until there are some. `undefined` once the tail is closed.
    *
    * Rejects with `ChukchaError` `damaged` where it meets damage.
    */
-  async next(): Promise<TailPiece | undefined> {
+  async next(stepBytes: number = TAIL_STEP_BYTES): Promise<TailPiece | undefined> {
     while (!this.#closed) {
       this.#news = false;
-      const piece = await this.#read();
+      const piece = await this.#read(stepBytes);
       if (piece) return piece;
       if (this.#news || this.#closed) continue;
       await new Promise<void>((resolve) => this.#wake = resolve);
@@ -100,13 +100,13 @@ export class Tail {
     wake?.();
   }
 
-  async #read(): Promise<TailPiece | undefined> {
+  async #read(stepBytes: number): Promise<TailPiece | undefined> {
     const category = this.#source.category();
     if (!category) return undefined;
     const owners = category.chunks.owners();
     for (let i = 0; i < owners.length; i++) {
       const owner = owners[(this.#turn + i) % owners.length]!;
-      const piece = await this.#readOwner(category, owner);
+      const piece = await this.#readOwner(category, owner, stepBytes);
       if (!piece) continue;
       this.#turn = (this.#turn + i + 1) % owners.length;
       return piece;
@@ -114,7 +114,7 @@ export class Tail {
     return undefined;
   }
 
-  async #readOwner(category: Category, owner: string): Promise<TailPiece | undefined> {
+  async #readOwner(category: Category, owner: string, stepBytes: number): Promise<TailPiece | undefined> {
     const positions = this.#positionsOf(category, owner);
     const isGone = (number: number): boolean => category.state.acknowledged.has(owner, number);
     for (;;) {
@@ -122,7 +122,7 @@ export class Tail {
       if (!next) return undefined;
       const { chunk, position } = next;
       const { offset } = position;
-      const bytes = await readSome(category, chunk, offset);
+      const bytes = await readSome(category, chunk, offset, stepBytes);
       // Acknowledged meanwhile, or cut: what was there is nobody's business any more.
       if (!bytes || bytes.length === 0) continue;
       position.offset = offset + bytes.length;
@@ -186,7 +186,12 @@ function openOf(chunks: readonly Chunk[], number: number): Position[] {
 }
 
 /** Reads about a step, or one message that is longer than that; `undefined` if the chunk is gone. */
-async function readSome(category: Category, chunk: Chunk, offset: number): Promise<Uint8Array | undefined> {
+async function readSome(
+  category: Category,
+  chunk: Chunk,
+  offset: number,
+  stepBytes: number,
+): Promise<Uint8Array | undefined> {
   try {
     return await category.access.readWhole(chunk.name, offset, TAIL_STEP_BYTES);
   } catch (error) {

@@ -28,7 +28,7 @@ const ALONE: NodeStatus = {
     healed: 2,
     unhealed: 1,
   },
-  open: { files: 4, tails: 1, body_bytes: 0 },
+  open: { files: 4, tails: 1, body_bytes: 0, connections: 7 },
   settings: {},
 };
 

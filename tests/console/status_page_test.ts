@@ -29,7 +29,7 @@ const STATUS: NodeStatus = {
     healed: 2,
     unhealed: 1,
   },
-  open: { files: 64, tails: 3, body_bytes: 0 },
+  open: { files: 64, tails: 3, body_bytes: 0, connections: 9 },
   settings: { instance: "node_1", listen: "127.0.0.1:8080", sync_each_write: false, max_batch_size: 4194304 },
 };
 

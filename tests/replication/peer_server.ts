@@ -6,6 +6,9 @@
 import { createApp } from "../../lib/http/app.ts";
 import { ArrivingBodies } from "../../lib/http/arriving.ts";
 import { BodyBudget } from "../../lib/http/body_budget.ts";
+import { OpenStreams } from "../../lib/http/open_streams.ts";
+import { Traffic } from "../../lib/http/traffic.ts";
+import { WaitingPolls } from "../../lib/http/waiting_polls.ts";
 import type { Service } from "../../lib/http/service.ts";
 import { SILENT_LOG } from "../../lib/protocol/log.ts";
 import { MIB } from "../../lib/protocol/limits.ts";
@@ -26,11 +29,13 @@ export function servePeer(answers: Partial<Answerer> | undefined, port = 0): Pee
   // The routes between nodes need no more of a node than this.
   const clock = new SystemClock();
   const arriving = new ArrivingBodies(new BodyBudget(64 * MIB), clock);
-  const service = { replication, clock, log: SILENT_LOG, arriving };
+  const [streams, polls, traffic] = [new OpenStreams(clock, 100), new WaitingPolls(), new Traffic()];
+  const service = { replication, clock, log: SILENT_LOG, arriving, streams, polls, traffic };
   const server = serving(createApp(service as unknown as Service).fetch, port);
   const dispose = async (): Promise<void> => {
     await server[Symbol.asyncDispose]();
     await arriving.none();
+    streams.close();
   };
   return { ...server, [Symbol.asyncDispose]: dispose };
 }
