@@ -56,11 +56,14 @@ Deno.test("tokens are read again when their file changes: revoked ones end their
   const writer = (async () => {
     for (; going; writes++) await node.write("logs.web", "more\n", bearer(SHIPPER));
   })();
+  let ended = false;
   const drained = (async () => {
     while (!(await reader.read()).done);
+    ended = true;
   })();
   await put(file, LINES.ops + LINES.shipper);
   const startMs = performance.now();
+  await eventually("the tail has ended", () => ended, Boolean).finally(() => going = false);
   await drained;
   const tookMs = performance.now() - startMs;
   going = false;

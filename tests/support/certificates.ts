@@ -12,6 +12,8 @@ export interface CertificateFiles {
 
 /** An authority in a directory of its caller. */
 export class Authority {
+  #serial = 1;
+
   private constructor(private readonly directory: string, readonly name: string) {}
 
   /** Makes one. */
@@ -39,8 +41,18 @@ export class Authority {
     await openssl(["req", ...KEY, "-subj", `/CN=${name}`, "-keyout", files.key, "-out", `${path}.csr`]);
     await Deno.writeTextFile(`${path}.ext`, `subjectAltName=${names}\nbasicConstraints=CA:FALSE\n`);
     await openssl([
-      ...["x509", "-req", "-in", `${path}.csr`, "-CA", this.cert, "-CAkey", this.key, "-CAcreateserial"],
-      ...["-days", String(days), "-extfile", `${path}.ext`, "-out", files.cert],
+      ...["x509", "-req", "-in", `${path}.csr`, "-CA", this.cert, "-CAkey", this.key],
+      // Not from a file of serial numbers: several may be signed at once.
+      ...[
+        "-set_serial",
+        String(this.#serial++),
+        "-days",
+        String(days),
+        "-extfile",
+        `${path}.ext`,
+        "-out",
+        files.cert,
+      ],
     ]);
     return files;
   }
