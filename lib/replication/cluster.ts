@@ -8,6 +8,7 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import type { Log } from "../protocol/log.ts";
+import { TROUBLE_LOG_INTERVAL_MS } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
 import type { HealthCheck, PeerStatus, WriteResult } from "../protocol/types.ts";
 import type { Clock } from "../storage/clock.ts";
@@ -65,6 +66,8 @@ export class Cluster {
   readonly #acknowledging: Acknowledging;
   /** What waits for a peer to be up to date; called after each poll of one. */
   readonly #polled = new Set<() => void>();
+  /** When the log was last told that joining failed. */
+  #joinToldMs = -Infinity;
   /** Peers that could not be reached when that was looked at last. */
   #silent: readonly string[] = [];
 
@@ -292,8 +295,12 @@ export class Cluster {
   }
 
   #check(): void {
-    this.#joining.check().catch((error) =>
-      this.#context.log.error("joining failed; it is tried again", { error: String(error) })
-    );
+    this.#joining.check().catch((error) => {
+      const { log, clock } = this.#context;
+      // It is tried with every round, which may be for days.
+      if (clock.monotonic() - this.#joinToldMs < TROUBLE_LOG_INTERVAL_MS) return;
+      this.#joinToldMs = clock.monotonic();
+      log.error("joining failed; it is tried again", { error: String(error) });
+    });
   }
 }

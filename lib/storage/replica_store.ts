@@ -205,7 +205,10 @@ export abstract class ReplicaStore {
   /** Takes writes from now on, into chunks whose numbers are `first` or larger. Rejects with `DiskError`. */
   async join(first: number): Promise<void> {
     if (this.joined) return;
-    await writeNodeFile(this.context.disk, { ...this.identity, first });
+    await writeNodeFile(this.context.disk, { ...this.identity, first }).catch((error) => {
+      this.context.guard.refused(toChukchaError(error, "join"), 0);
+      throw error;
+    });
     this.context.membership.first = first;
     for (const category of this.categories.values()) category.own.noteUsed(first - 1);
   }

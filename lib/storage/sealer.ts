@@ -45,6 +45,8 @@ export class Sealer {
   #restUntilMs = -Infinity;
   #cancelTimer: CancelTimer | undefined;
   #idle: (() => void)[] = [];
+  /** Chunks that were given up because the process ends. */
+  #unsealed = 0;
   /** What is being sealed right now. */
   readonly #sealing = new Map<Chunk, Promise<void>>();
 
@@ -126,6 +128,12 @@ export class Sealer {
     if (this.#running > 0) return;
     if (this.#queue.length > 0) return this.#start();
     this.#hurry = false;
+    if (this.#unsealed > 0) {
+      this.#log.warn("the disk took no writes at the end: the next start has to examine complete chunks", {
+        chunks: this.#unsealed,
+      });
+      this.#unsealed = 0;
+    }
     this.#idle.splice(0).forEach((resolve) => resolve());
   }
 
@@ -165,6 +173,10 @@ export class Sealer {
       this.#restUntilMs = this.#clock.monotonic() + SEAL_DELAY_MS;
       this.#queue.push({ chunk, dueMs: this.#restUntilMs });
       this.#bytes += chunk.size;
+      return;
+    }
+    if (PASSING.has(error.kind)) {
+      this.#unsealed++;
       return;
     }
     if (error.kind === "failed") {

@@ -125,3 +125,26 @@ Deno.test("a copy whose sync failed keeps no other copy waiting", () =>
     await pass(cluster, RESTING_MS);
     await cluster.converged("web");
   }));
+
+Deno.test("a node that cannot join for want of room says so, in few lines, and joins once there is some", async () => {
+  const cluster = new Cluster(["a", "b"]);
+  const [a, b] = [cluster.node("a"), cluster.node("b")];
+  try {
+    cluster.link("a", "b", "cut");
+    await cluster.start("a");
+    await cluster.start("b");
+    b.disk.faults.bytesMax = b.disk.bytesUsed;
+    cluster.link("a", "b", "up");
+    await cluster.until(() => a.store.joined, "a has joined");
+    await pass(cluster, 30_000);
+    assertEquals([b.store.joined, await ready(b)], [false, 503]);
+    assertStringIncludes(b.store.checkDisk().message, "join: no space");
+    const lines = b.log.of("error");
+    assert(lines.length <= 2, lines.join("\n"));
+    b.disk.faults.bytesMax = Infinity;
+    await cluster.until(() => b.store.joined, "b has joined");
+    assertEquals(await ready(b), 200);
+  } finally {
+    await cluster.close();
+  }
+});

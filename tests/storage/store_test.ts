@@ -233,6 +233,21 @@ Deno.test("Sealer: a disk that takes no writes is tried again after a while, tol
   await again.store.close();
 });
 
+Deno.test("Store.close: on a disk that takes no writes it ends, and says once what the next start has to do", async () => {
+  const { store, disk, log } = await openNew();
+  const names = Array.from({ length: 20 }, (_, i) => `c${i}`);
+  for (const name of names) await store.append(name, bytes("one\n"), false);
+  disk.faults.readOnly = true;
+  await store.close();
+  assertEquals(log.of("error"), []);
+  assertEquals(log.of("warn").length, 1);
+  assertStringIncludes(log.of("warn")[0]!, `"chunks":20`);
+  disk.faults.readOnly = false;
+  const again = await openOn(disk.kill());
+  for (const name of names) assertEquals(await readText(again.store, name, CHUNK), "one\n");
+  await again.store.close();
+});
+
 Deno.test("Sealer: a chunk that is complete survives a power cut as a whole, once it is sealed", async () => {
   const { store, disk, clock } = await openNew({ chunkBytesMax: 8 });
   for (const batch of ["one\n", "two\n", "next\n"]) await store.append("c", bytes(batch), false);
