@@ -9,7 +9,7 @@ import { FAMILIES } from "../../lib/http/metric_families.ts";
 import { METRICS_TYPE } from "../../lib/http/metrics_text.ts";
 import { buildNode } from "../../lib/node.ts";
 import { ERROR_STATUS } from "../../lib/protocol/errors.ts";
-import { CENSUS_SLICE_CHUNKS, METRICS_CACHE_MS } from "../../lib/protocol/limits.ts";
+import { CENSUS_SLICE_CHUNKS, METRICS_CACHE_MS, METRICS_CATEGORIES_MAX } from "../../lib/protocol/limits.ts";
 import type { WriteResult } from "../../lib/protocol/types.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../../lib/settings.ts";
 import type { Category } from "../../lib/storage/category.ts";
@@ -256,6 +256,27 @@ Deno.test("/metrics: of two nodes, one that cannot store what the other holds", 
   await cluster.until(() => !b.running.cluster!.meters()[0]!.reachable, "b misses a");
   assertEquals((await metricsOf(cluster, b)).value("chukcha_replication_peer_reachable", { peer: "a" }), 0);
   await cluster.close();
+});
+
+Deno.test("/metrics: what is lacked of categories without a label of their own is summed up for each peer", async () => {
+  const node = await start();
+  const { traffic } = node.built.service;
+  for (let i = 0; i < METRICS_CATEGORIES_MAX - 1; i++) traffic.wrote(`c${i}`, 1, 1, 1);
+  const peer = {
+    instance: "b",
+    reachable: true,
+    behindBytes: new Map([["first", 1], ["second", 10], ["c0", 100], ["third", 1000]]),
+    behindMs: 5,
+    lagBytes: undefined,
+    receivedBytes: 0,
+    conflicts: 0,
+    failures: 0,
+  };
+  const m = parseMetrics(await (await metrics({ ...node.built.service, peerMeters: () => [peer] })).text());
+  const lag = (category: string) => m.find("chukcha_replication_lag_bytes", { peer: "b", category });
+  assertEquals(["first", "second", "c0", "c1", "(other)"].map(lag), [1, undefined, 100, 0, 1010]);
+  assertEquals(m.families.get("chukcha_replication_lag_bytes")!.samples.length, METRICS_CATEGORIES_MAX + 1);
+  await node.close();
 });
 
 Deno.test("/metrics: GET and HEAD, with the format's type; unknown parameters do no harm", async () => {
