@@ -6,11 +6,13 @@
  * @module
  */
 import { ChukchaError } from "../../lib/protocol/errors.ts";
+import { parseChunkName } from "../../lib/protocol/names.ts";
 import type { WriteResult } from "../../lib/protocol/types.ts";
 import { type Batch, messagesOf } from "./book.ts";
 import type { Step } from "./history.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Life } from "./timeline.ts";
+import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** How much longer than what it asked for a client waits. */
@@ -22,6 +24,8 @@ class Late extends Error {}
 export class Clients {
   readonly #world: World;
   readonly #lives: Life[];
+  /** What a client was last answered, by client, disk and category. */
+  readonly #lastOk = new Map<string, WriteResult>();
   /** Steps under way. */
   busy = 0;
   readonly counts = { ok: 0, no: 0, maybe: 0, reads: 0, acks: 0 };
@@ -83,13 +87,23 @@ export class Clients {
     batch: Batch,
   ): Promise<"ok" | "no" | "maybe"> {
     const { category } = batch;
+    // What was answered before this was sent is before it: on the same disk, as far as it has forgotten nothing.
+    const from = `${life.name} ${node.diskLife.id} ${node.diskLife.powerLosses} ${category}`;
+    const before = this.#lastOk.get(from);
     try {
-      await this.#ask<WriteResult>(life, node, timeoutMs + PATIENCE_MS, async () => {
+      const result = await this.#ask<WriteResult>(life, node, timeoutMs + PATIENCE_MS, async () => {
         batch.stored++;
         const result = await node.write(category, batch.bytes, { replicas, sync, timeoutMs });
         this.#world.bind(batch, category, result);
         return result;
       });
+      if (before && !isBefore(before, result)) {
+        throw new Violation(
+          "OrderPerChunk",
+          `${node.name} stored at ${result.chunk}/${result.offset} what was sent after ${before.chunk}/${before.offset}`,
+        );
+      }
+      this.#lastOk.set(from, result);
       return "ok";
     } catch (error) {
       if (error instanceof ChukchaError && error.written === "no") return "no";
@@ -193,6 +207,12 @@ export class Clients {
       cancel();
     }
   }
+}
+
+/** Whether one place is before another: of one owner, by the chunks' numbers. */
+function isBefore(one: WriteResult, other: WriteResult): boolean {
+  const [a, b] = [parseChunkName(one.chunk)!.number, parseChunkName(other.chunk)!.number];
+  return a < b || (a === b && one.offset + one.size <= other.offset);
 }
 
 /** What a client has to live with. */

@@ -11,6 +11,8 @@ export interface Sum {
   events: number;
   eventsMin: number;
   convergedMsMax: number;
+  /** Two machines that ran the same histories compare this: the same number, the same events. */
+  traces: number;
   failures: NonNullable<Report["failure"]>[];
 }
 
@@ -32,7 +34,14 @@ const SHARE = 100;
 /** Runs the histories of `histories` seeds from `first` on; ends after the first failure. */
 export async function runFleet(options: FleetOptions): Promise<Sum> {
   const { first, histories, workers, plant, untilMs = Infinity, progress = () => {} } = options;
-  const sum: Sum = { histories: 0, events: 0, eventsMin: Infinity, convergedMsMax: 0, failures: [] };
+  const sum: Sum = {
+    histories: 0,
+    events: 0,
+    eventsMin: Infinity,
+    convergedMsMax: 0,
+    traces: 0,
+    failures: [],
+  };
   let next = first;
   const end = first + histories;
   const share = Math.max(1, Math.min(SHARE, Math.ceil(histories / workers)));
@@ -44,6 +53,11 @@ export async function runFleet(options: FleetOptions): Promise<Sum> {
   };
   await Promise.all(Array.from({ length: workers }, () => work(take, sum, progress)));
   return sum;
+}
+
+/** What is printed of the traces. */
+export function formatTraces({ traces }: Sum): string {
+  return `traces ${traces.toString(16).padStart(8, "0")}`;
 }
 
 function work(take: () => Task | undefined, sum: Sum, progress: (sum: Sum) => void): Promise<void> {
@@ -64,6 +78,7 @@ function work(take: () => Task | undefined, sum: Sum, progress: (sum: Sum) => vo
       sum.histories += data.histories;
       sum.events += data.events;
       sum.eventsMin = Math.min(sum.eventsMin, data.eventsMin);
+      sum.traces = (sum.traces + data.traces) >>> 0;
       sum.convergedMsMax = Math.max(sum.convergedMsMax, data.convergedMsMax);
       if (data.failure) sum.failures.push(data.failure);
       progress(sum);

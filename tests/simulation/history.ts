@@ -61,7 +61,7 @@ export type Fault =
     readonly atMs: number;
     readonly from: number;
     readonly to: number;
-    readonly state: "lost" | "cut";
+    readonly state: "lost" | "cut" | "held";
     readonly both: boolean;
     readonly forMs: number;
   }
@@ -83,6 +83,17 @@ export type Fault =
   | { readonly kind: "clock jumps"; readonly atMs: number; readonly node: number; readonly byMs: number }
   | { readonly kind: "disk full"; readonly atMs: number; readonly node: number; readonly forMs: number }
   | { readonly kind: "read-only"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | { readonly kind: "no inodes"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | { readonly kind: "nothing left"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | { readonly kind: "disk hangs"; readonly atMs: number; readonly node: number; readonly forMs: number }
+  | {
+    readonly kind: "bit rot";
+    readonly atMs: number;
+    readonly node: number;
+    /** Which of the files that may rot, and which of its bits. */
+    readonly file: number;
+    readonly bit: number;
+  }
   | { readonly kind: "no descriptors"; readonly atMs: number; readonly node: number; readonly forMs: number }
   | {
     readonly kind: "short writes";
@@ -108,6 +119,8 @@ export interface History {
   readonly chunkBytesMax: number;
   readonly rotateIntervalMs: number;
   readonly finaliseAfterMs: number;
+  /** How long a round takes that looks for rot. @default as it ships: longer than any history */
+  readonly scrubIntervalMs?: number;
   /** Rate of each node's clock. */
   readonly rates: readonly number[];
   /** When faults end. */
@@ -115,6 +128,10 @@ export interface History {
   readonly steps: readonly Step[];
   readonly faults: readonly Fault[];
 }
+
+/** Whether bits of complete chunks rot. */
+const BIT_ROT = true;
+const SCRUB_INTERVAL_MS = 4_000;
 
 /** How large histories of one kind are. Long ones find what takes its time; short, dense ones find most for their price. */
 interface Size {
@@ -194,6 +211,8 @@ export function historyOf(seed: number): History {
     }
   }
   steps.sort((a, b) => a.atMs - b.atMs);
+  const faults = faultsOf(random, nodes, endMs, size);
+  const rots = BIT_ROT && faults.some(({ kind }) => kind === "bit rot");
   return {
     seed,
     nodes,
@@ -204,7 +223,8 @@ export function historyOf(seed: number): History {
     rates: Array.from({ length: nodes }, () => random.pick([1, 1, 0.97, 1.02])),
     endMs,
     steps,
-    faults: faultsOf(random, nodes, endMs, size),
+    faults,
+    ...(rots ? { scrubIntervalMs: SCRUB_INTERVAL_MS } : {}),
   };
 }
 
@@ -216,6 +236,13 @@ function faultsOf(random: SeededRandom, nodes: number, endMs: number, size: Size
     const [atMs, node] = [random.below(endMs), random.below(nodes)];
     if (random.below(3) === 0) faults.push({ kind: "gone for good", atMs, node });
     else faults.push({ kind: "wipe", atMs, node, downMs: random.pick(size.downMs) });
+  } else if (BIT_ROT && random.below(6) === 0) {
+    // Where a disk rots no other one is lost, and it is one disk: of every byte a good copy is left.
+    const node = random.below(nodes);
+    for (let i = 1 + random.below(6); i > 0; i--) {
+      const atMs = Math.round(endMs / 4) + random.below(Math.round(endMs * 0.7));
+      faults.push({ kind: "bit rot", atMs, node, file: random.below(1_000), bit: random.below(1_000_000) });
+    }
   }
   for (let i = 0; i < count; i++) {
     const atMs = random.below(endMs);
@@ -236,7 +263,7 @@ function faultsOf(random: SeededRandom, nodes: number, endMs: number, size: Size
       });
     } else if (roll < 64) {
       const to = (node + 1 + random.below(nodes - 1)) % nodes;
-      const state = random.pick(["lost", "cut"] as const);
+      const state = random.pick(["lost", "cut", "held"] as const);
       faults.push({ kind: "link", atMs, from: node, to, state, both: random.below(2) === 0, forMs });
     } else if (roll < 70) faults.push({ kind: "pause", atMs, node, forMs });
     else if (roll < 75) {
@@ -257,12 +284,15 @@ function faultsOf(random: SeededRandom, nodes: number, endMs: number, size: Size
         node,
         byMs: random.pick([-1, 1]) * random.pick([5_000, 3e8]),
       });
-    } else if (roll < 85) faults.push({ kind: "disk full", atMs, node, forMs });
+    } else if (roll < 84) faults.push({ kind: "disk full", atMs, node, forMs });
+    else if (roll < 85) faults.push({ kind: "no inodes", atMs, node, forMs });
+    else if (roll < 86) faults.push({ kind: "nothing left", atMs, node, forMs });
     else if (roll < 87) faults.push({ kind: "read-only", atMs, node, forMs });
     else if (roll < 89) faults.push({ kind: "no descriptors", atMs, node, forMs });
     else if (roll < 91) {
       faults.push({ kind: "short writes", atMs, node, bytes: random.pick([1, 7, 40]), forMs });
     } else if (roll < 94) faults.push({ kind: "sync fails", atMs, node });
+    else if (roll < 97) faults.push({ kind: "disk hangs", atMs, node, forMs });
     else faults.push({ kind: "slow disk", atMs, node, syncMs: random.pick([5, 400]), forMs });
   }
   return faults.sort((a, b) => a.atMs - b.atMs);

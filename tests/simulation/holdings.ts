@@ -27,6 +27,8 @@ export interface DiskLife {
   powerLosses: number;
   /** Sizes of complete chunks. */
   readonly complete: Map<string, number>;
+  /** Complete chunks that are on the device with all that belongs to them. */
+  readonly sealed: Set<string>;
   /** Chunks that it knew to be acknowledged. */
   readonly acknowledged: Set<string>;
 }
@@ -40,6 +42,7 @@ export function newDiskLife(id: string): DiskLife {
     held: new Map(),
     powerLosses: 0,
     complete: new Map(),
+    sealed: new Set(),
     acknowledged: new Set(),
   };
 }
@@ -49,6 +52,11 @@ export function holdsNow(disk: DiskLife, key: string, size: number, synced: numb
   disk.holds.set(key, { size, synced });
   const most = disk.held.get(key);
   disk.held.set(key, { size: Math.max(size, most?.size ?? 0), synced: Math.max(synced, most?.synced ?? 0) });
+}
+
+/** It has the whole of a chunk, on the device and for certain. */
+export function isWhole(disk: DiskLife, key: string, size: number): boolean {
+  return !disk.lost && disk.complete.get(key) === size && disk.sealed.has(key) && disk.holds.has(key);
 }
 
 /** The machine lost its power: only what was synced is certain. */

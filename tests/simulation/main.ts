@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { type FleetOptions, runFleet } from "./fleet.ts";
+import { type FleetOptions, formatTraces, runFleet } from "./fleet.ts";
 import { type History, historyOf } from "./history.ts";
 import { formatKept, parseKept } from "./kept.ts";
 import { PLANTS } from "./planted.ts";
@@ -77,7 +77,7 @@ async function many(options: FleetOptions, keep: string | undefined): Promise<nu
     `${sum.histories} histories of ${sum.eventsMin} and more events, ${sum.events} in all, in ${seconds} s ` +
       `(${rate(sum.histories, startMs)}); convergence took ${
         Math.round(sum.convergedMsMax)
-      } simulated ms at most\n`,
+      } simulated ms at most; ${formatTraces(sum)}\n`,
   );
   for (const { seed, message } of sum.failures) {
     print(`\nseed ${seed}: ${message}\nagain: deno task simulate --seed ${seed}\n`);

@@ -3,9 +3,14 @@
  *
  * @module
  */
+import { RECORD_BYTES } from "../../lib/storage/index_record.ts";
+import { TEMPORARY_SUFFIX } from "../../lib/storage/publish_file.ts";
+import type { Operation } from "../support/memory_disk.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import type { Fault } from "./history.ts";
+import { isWhole } from "./holdings.ts";
 import type { SimulatedNode } from "./node.ts";
+import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** What goes wrong in a world. */
@@ -62,7 +67,9 @@ export class Nemesis {
     if (fault.kind === "link") {
       const [from, to] = [nodes[fault.from]!.name, nodes[fault.to]!.name];
       const links = fault.both ? [network.link(from, to), network.link(to, from)] : [network.link(from, to)];
-      for (const link of links) link.state = fault.state;
+      for (const link of links) {
+        Object.assign(link, { state: fault.state, heldUntilMs: timeline.nowMs + fault.forMs });
+      }
       return later(fault.forMs, () => links.forEach((link) => link.state = "up"));
     }
     const node = nodes[fault.node]!;
@@ -74,6 +81,11 @@ export class Nemesis {
       node.syncMs = fault.syncMs;
       return later(fault.forMs, () => node.syncMs = 0.3);
     }
+    if (fault.kind === "disk hangs") {
+      node.hangsUntilMs = timeline.nowMs + fault.forMs;
+      return;
+    }
+    if (fault.kind === "bit rot") return this.#rot(node, fault);
     if (fault.kind === "slow") {
       for (const other of nodes) {
         for (const link of [network.link(node.name, other.name), network.link(other.name, node.name)]) {
@@ -111,6 +123,19 @@ export class Nemesis {
       case "read-only":
         disk.faults.readOnly = true;
         return later(fault.forMs, () => disk.faults.readOnly = false);
+      case "no inodes":
+        disk.faults.inodesMax = disk.inodesUsed;
+        return later(fault.forMs, () => disk.faults.inodesMax = Infinity);
+      case "nothing left":
+        Object.assign(disk.faults, {
+          bytesMax: disk.bytesUsed + 50,
+          inodesMax: disk.inodesUsed,
+          openMax: disk.openFiles + 1,
+        });
+        return later(
+          fault.forMs,
+          () => Object.assign(disk.faults, { bytesMax: Infinity, inodesMax: Infinity, openMax: Infinity }),
+        );
       case "no descriptors":
         disk.faults.openMax = disk.openFiles;
         return later(fault.forMs, () => disk.faults.openMax = Infinity);
@@ -118,20 +143,59 @@ export class Nemesis {
         disk.faults.writeBytesMax = fault.bytes;
         return later(fault.forMs, () => disk.faults.writeBytesMax = Infinity);
       case "sync fails":
-        disk.faults.before = (operation) => {
+        disk.faults.before = (operation, path) => {
           if (operation !== "sync") return undefined;
-          disk.faults.before = () => undefined;
           node.mustRestart = true;
+          disk.faults.before = this.#poisoned(node, path);
           return "failed";
         };
         return;
     }
   }
 
+  /** PoisonSticky: after a sync of a chunk's file has failed, this process neither writes to it nor syncs it again. */
+  #poisoned(node: SimulatedNode, path: string): (operation: Operation, at: string) => undefined {
+    // What has a temporary name is written anew from its first byte.
+    const isChunk = path.includes("-chunk") && !path.endsWith(TEMPORARY_SUFFIX);
+    return (operation, at) => {
+      if (at !== path || !isChunk || (operation !== "write" && operation !== "sync")) return;
+      this.#world.fail(
+        new Violation("PoisonSticky", `${node.name}: ${operation} of ${path}, whose sync has failed`),
+      );
+    };
+  }
+
+  /** A bit of a complete chunk flips, on the device and in memory, if another disk has the chunk whole. */
+  #rot(node: SimulatedNode, { file, bit }: Extract<Fault, { kind: "bit rot" }>): void {
+    const { nodes } = this.#world;
+    for (const { built, diskLife } of nodes) {
+      for (const key of diskLife.complete.keys()) {
+        const [category, name] = key.split("/") as [string, string];
+        if (built?.store.chunk(category, name)?.sealed) diskLife.sealed.add(key);
+      }
+    }
+    const isElsewhere = (key: string): boolean =>
+      nodes.some((other) => other !== node && isWhole(other.diskLife, key, node.diskLife.complete.get(key)!));
+    const keys = [...node.diskLife.complete.keys()].filter((key) =>
+      node.diskLife.sealed.has(key) && node.diskLife.holds.has(key) && isElsewhere(key)
+    );
+    // Not the last record of an index: a start cannot tell a chunk whose index has none from one with a torn tail.
+    const sizeOf = (path: string): number =>
+      (node.disk.sizeOf(path) ?? 0) - (path.endsWith(".idx") ? RECORD_BYTES : 0);
+    const paths = keys.flatMap((key) => node.disk.filesOf(key)).filter((path) => sizeOf(path) > 0);
+    const path = paths[file % Math.max(1, paths.length)];
+    if (path === undefined) return;
+    node.disk.rot(path, bit, sizeOf(path));
+    this.#world.rotten = true;
+    this.#world.trace(`${node.name} ${path} rots`);
+  }
+
   #mend(node: SimulatedNode): void {
     node.syncMs = 0.3;
+    node.hangsUntilMs = 0;
     Object.assign(node.disk.faults, {
       bytesMax: Infinity,
+      inodesMax: Infinity,
       openMax: Infinity,
       writeBytesMax: Infinity,
       readOnly: false,

@@ -11,8 +11,12 @@ import type { Life, Timeline } from "./timeline.ts";
 
 /** How one direction between two places is. */
 export interface Link {
-  /** `lost`: nothing arrives and nobody is told; `cut`: whoever sends is told at once. */
-  state: "up" | "lost" | "cut";
+  /**
+   * `lost`: nothing arrives and nobody is told; `cut`: whoever sends is told at once; `held`: what is sent arrives when
+   * the link is up again, in the middle of whatever has been done without it.
+   */
+  state: "up" | "lost" | "cut" | "held";
+  heldUntilMs: number;
   /** Share of what is sent that gets lost although it is up. */
   loss: number;
   /** Share of requests that arrive twice. */
@@ -22,7 +26,7 @@ export interface Link {
 }
 
 /** A link without faults. */
-export const GOOD_LINK: Link = { state: "up", loss: 0, twice: 0, latencyMs: 1, jitterMs: 1 };
+export const GOOD_LINK: Link = { state: "up", heldUntilMs: 0, loss: 0, twice: 0, latencyMs: 1, jitterMs: 1 };
 
 /** All links. */
 export class Network {
@@ -118,7 +122,13 @@ export class Network {
     return share > 0 && this.#random.number() < share;
   }
 
-  #delay({ latencyMs, jitterMs }: Link): number {
-    return latencyMs + this.#random.number() * jitterMs;
+  /** Whether an answer that was given before comes instead of the one that was asked for. */
+  repeats(from: string, to: string): boolean {
+    return this.#rolls(this.link(from, to).twice);
+  }
+
+  #delay({ state, heldUntilMs, latencyMs, jitterMs }: Link): number {
+    const heldMs = state === "held" ? Math.max(0, heldUntilMs - this.#timeline.nowMs) : 0;
+    return heldMs + latencyMs + this.#random.number() * jitterMs;
   }
 }

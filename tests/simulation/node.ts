@@ -11,7 +11,7 @@ import { SILENT_LOG } from "../../lib/protocol/log.ts";
 import { parseChunkName } from "../../lib/protocol/names.ts";
 import type { WriteResult } from "../../lib/protocol/types.ts";
 import type { Demand } from "../../lib/replication/confirmations.ts";
-import type { Peer, Piece } from "../../lib/replication/peer.ts";
+import type { FetchAnswer, Peer, Piece } from "../../lib/replication/peer.ts";
 import { DEFAULT_SETTINGS } from "../../lib/settings.ts";
 import type { Change } from "../../lib/storage/change_log.ts";
 import type { Chunk } from "../../lib/storage/chunk.ts";
@@ -19,6 +19,7 @@ import { MemoryDisk } from "../support/memory_disk.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { type ClockFaults, NodeClock } from "./clock.ts";
 import type { History } from "./history.ts";
+import { checkAnswer, checkRanges } from "./bounds.ts";
 import { checkKept, type DiskLife, holdsNow, losePower, newDiskLife } from "./holdings.ts";
 import type { Plant } from "./planted.ts";
 import type { Life } from "./timeline.ts";
@@ -50,6 +51,8 @@ export class SimulatedNode {
   readonly clock: ClockFaults;
   /** Simulated time that a sync takes. */
   syncMs = 0.3;
+  /** Until then nothing comes back from the device. */
+  hangsUntilMs = 0;
   goneForGood = false;
   /** A sync failed in this life: some file of it is poisoned. */
   mustRestart = false;
@@ -93,9 +96,10 @@ export class SimulatedNode {
         maxChunkSize: history.chunkBytesMax,
         rotateIntervalMs: history.rotateIntervalMs,
         finalizeAfterMs: history.finaliseAfterMs,
+        ...(history.scrubIntervalMs === undefined ? {} : { scrubIntervalMs: history.scrubIntervalMs }),
         peers,
       }, {
-        disk: plant.disk?.(disk) ?? disk,
+        disk: plant.disk?.(disk, this.name) ?? disk,
         clock: new NodeClock(world.timeline, life, this.clock),
         random,
         log: world.log ?? SILENT_LOG,
@@ -193,6 +197,7 @@ export class SimulatedNode {
     if (!chunk) {
       world.trace(`${this.name} acknowledged ${category} ${acknowledged}`);
       if (store.acknowledgedOf(category, acknowledged!)?.sizes.size) world.sawFinalised();
+      checkRanges(this.name, store.acknowledgedOf(category, acknowledged!)?.ranges ?? []);
       for (const key of [...this.diskLife.holds.keys()]) {
         const [of, name] = key.split("/") as [string, string];
         const { instance, number } = parseChunkName(name)!;
@@ -242,6 +247,8 @@ export class SimulatedNode {
         `${this.name}: ${key} was complete with ${before} bytes, now has ${chunk.size}, complete: ${chunk.complete}`,
       );
     }
+    if (chunk.sealed) this.diskLife.sealed.add(key);
+    else this.diskLife.sealed.delete(key);
     if (chunk.complete) this.diskLife.complete.set(key, chunk.size);
     // What was only this node's own conclusion may be another one the next time.
     else if (chunk.instance !== this.name) this.diskLife.complete.delete(key);
@@ -253,7 +260,10 @@ export class SimulatedNode {
     const life = this.life!;
     Object.defineProperty(this.disk, "syncGate", {
       configurable: true,
-      get: () => world.timeline.sleep(this.syncMs * (0.5 + world.random.number()), life),
+      get: () => {
+        const hangsMs = Math.max(0, this.hangsUntilMs - world.timeline.nowMs);
+        return world.timeline.sleep(hangsMs + this.syncMs * (0.5 + world.random.number()), life);
+      },
     });
   }
 
@@ -263,6 +273,11 @@ export class SimulatedNode {
       const cluster = node.built?.cluster;
       if (!cluster) throw new Error("connection reset");
       return cluster.answerer;
+    };
+    let lastFetch: FetchAnswer | undefined;
+    const bounded = <T extends { readonly pieces: readonly Piece[] }>(answer: T): T => {
+      this.world.attempt(() => checkAnswer(to, answer.pieces));
+      return answer;
     };
     const call = <T>(kind: string, answer: () => Promise<T>, cancel?: AbortSignal): Promise<T> => {
       this.world.trace(`${life.name}>${to} ${kind}`);
@@ -274,10 +289,19 @@ export class SimulatedNode {
       changes: (request, cancel) => {
         // What it says that it has synced, it has, as far as this is true: nothing else tells of syncs.
         for (const { category, chunk } of request.held) this.world.refresh(category, chunk);
-        return call("changes", async () => copied(await answerer().changes(request, cancel)), cancel);
+        return call(
+          "changes",
+          async () => bounded(copied(await answerer().changes(request, cancel))),
+          cancel,
+        );
       },
       fetch: (from, wanted, bytesMax) =>
-        call("fetch", async () => copied(await answerer().fetch(from, wanted, bytesMax))),
+        call("fetch", async () => {
+          const answer = bounded(copied(await answerer().fetch(from, wanted, bytesMax)));
+          const given = lastFetch && network.repeats(to, life.name) ? lastFetch : answer;
+          lastFetch = answer;
+          return given;
+        }),
       knows: (from, category, chunk) => call("knows", () => answerer().knows(from, category, chunk)),
       close: () => {},
     };

@@ -7,6 +7,7 @@
  * @module
  */
 import type { BuiltNode } from "../../lib/node.ts";
+import { ChukchaError } from "../../lib/protocol/errors.ts";
 import type { ChangesAnswer, ChangesRequest, Held, Peer, Piece } from "../../lib/replication/peer.ts";
 import type { Category } from "../../lib/storage/category.ts";
 import type { CopyPiece } from "../../lib/storage/copies.ts";
@@ -18,7 +19,7 @@ import { passingOn } from "../support/faulty_disk.ts";
 /** One bug: what it puts between the node and its seams, or does to the node once it is built. */
 export interface Plant {
   readonly name: string;
-  disk?(disk: Disk): Disk;
+  disk?(disk: Disk, instance: string): Disk;
   peer?(peer: Peer): Peer;
   built?(built: BuiltNode): void;
 }
@@ -304,6 +305,55 @@ export const PLANTS: readonly Plant[] = [
           }
         },
       };
+    },
+  },
+  {
+    name: "tries a sync that has failed once more, and calls it good",
+    disk: (disk) => wrapDisk(disk, (file) => ({ sync: () => file.sync().catch(() => file.sync()) })),
+  },
+  {
+    name: "says that copies are synced without syncing them",
+    disk: (disk, instance) =>
+      wrapDisk(disk, (file, path) => {
+        const isCopy = path.includes("-chunk") && !path.includes(`/${instance}-chunk`);
+        return isCopy ? { sync: () => Promise.resolve() } : { sync: () => file.sync() };
+      }),
+  },
+  {
+    name: "never closes what it has opened for reading",
+    disk: (disk) =>
+      passingOn(disk, {
+        open: (path, mode) => {
+          const opened = disk.open(path, mode);
+          return mode.write || mode.create || mode.createNew ? opened : { ...opened, close: () => {} };
+        },
+      }),
+  },
+  {
+    name: "tells writers a place before the one where their messages are",
+    built: ({ store }) =>
+      replace(store, "append", (append) => async (category, bytes, sync) => {
+        const result = await append(category, bytes, sync);
+        return { ...result, offset: Math.max(0, result.offset - result.size) };
+      }),
+  },
+  {
+    name: "serves damaged bytes",
+    built: ({ store }) => {
+      const { disk } = (store as unknown as { context: { disk: Disk } }).context;
+      replace(store, "read", (read) => async (category, name, offset, sizeMax) => {
+        try {
+          return await read(category, name, offset, sizeMax);
+        } catch (error) {
+          const chunk = store.chunk(category, name);
+          if (!(error instanceof ChukchaError) || error.code !== "damaged" || !chunk) throw error;
+          const file = disk.open(chunk.dataPath, {});
+          const body = new Uint8Array(chunk.size - offset);
+          file.read(body, offset);
+          file.close();
+          return { offset, size: body.length, body };
+        }
+      });
     },
   },
 ];

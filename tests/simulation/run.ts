@@ -7,6 +7,7 @@
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import type { Log } from "../../lib/protocol/log.ts";
 import { messagesOf } from "./book.ts";
+import { checkDescriptors } from "./bounds.ts";
 import { Clients } from "./clients.ts";
 import type { History } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -92,6 +93,8 @@ async function heal(world: World, clients: Clients, nemesis: Nemesis, history: H
     // Looking at everything costs as much as some events: it is not done after each of them.
     if (clients.busy > 0 || timeline.nowMs < nextMs) return false;
     nextMs = timeline.nowMs + LOOK_MS;
+    // What has rotted is found by a whole round of looking for it, which begins at any byte.
+    if (world.rotten && timeline.nowMs < startMs + 3 * (history.scrubIntervalMs ?? 0)) return false;
     return isQuiet(world);
   };
   if (!await timeline.run(done, untilMs)) throw new Violation("Converges", difference(world));
@@ -140,7 +143,7 @@ function runningNodes(world: World): SimulatedNode[] {
 function isQuiet(world: World): boolean {
   const running = runningNodes(world);
   for (const { built } of running) {
-    if (!built) return false;
+    if (!built || (world.rotten && built.store.totals().damaged > 0)) return false;
     for (const peer of built.cluster!.status()) {
       if (world.byName(peer.instance).goneForGood) continue;
       if (!peer.reachable || peer.behind_chunks > 0) return false;
@@ -179,6 +182,7 @@ function difference(world: World): string {
 async function checkAll(world: World): Promise<void> {
   const { book } = world;
   const [first, ...others] = runningNodes(world);
+  for (const { name, disk, built } of runningNodes(world)) checkDescriptors(name, disk, built!.store);
   const contents = await readAll(world, first!);
   for (const other of others) {
     const theirs = await readAll(world, other);

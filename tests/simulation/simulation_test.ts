@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
-import { runFleet } from "./fleet.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { formatTraces, runFleet } from "./fleet.ts";
 import { historyOf } from "./history.ts";
 import { allKept, formatKept } from "./kept.ts";
 import { PLANTS } from "./planted.ts";
@@ -31,6 +32,25 @@ Deno.test("simulation: two runs of one seed are the same, event for event", asyn
   assertEquals(other.hash, one.hash);
 });
 
+Deno.test("simulation: seeds mean the same elsewhere: another process, place, language, and way to run code", async () => {
+  const here = await runFleet({ first: 1, histories: 8, workers: 2 });
+  const script = fileURLToPath(new URL("./main.ts", import.meta.url));
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const circumstances = [
+    { flags: "--jitless", env: { TZ: "Pacific/Chatham", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" } },
+    { flags: "--hash-seed=4711,--no-opt", env: { TZ: "America/St_Johns", LANG: "C" } },
+  ];
+  for (const { flags, env } of circumstances) {
+    const args = ["run", "-A", "--no-check", "--config", config, `--v8-flags=${flags}`, script];
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: [...args, "--histories", "8", "--workers", "1"],
+      cwd: "/",
+      env,
+    }).output();
+    assertStringIncludes(new TextDecoder().decode(stdout), formatTraces(here));
+  }
+});
+
 Deno.test("simulation: no history breaks an invariant", async () => {
   const sum = await runFleet({ first: 1, histories: HISTORIES, workers: navigator.hardwareConcurrency });
   const [failure] = sum.failures;
@@ -42,6 +62,9 @@ Deno.test("simulation: no history breaks an invariant", async () => {
     );
   }
   assertEquals(sum.histories, HISTORIES);
+  // For whoever wants to compare it with another machine's.
+  const line = `${sum.histories} histories, ${sum.events} events, ${formatTraces(sum)}\n`;
+  Deno.stdout.writeSync(new TextEncoder().encode(line));
   assert(sum.eventsMin >= EVENTS_MIN, `a history has only ${sum.eventsMin} events`);
 });
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { crc32 } from "node:zlib";
 import { historyOf } from "./history.ts";
 import { PLANTS } from "./planted.ts";
 import { run } from "./run.ts";
@@ -22,6 +23,8 @@ export interface Report {
   /** Fewest events of a history. */
   readonly eventsMin: number;
   readonly convergedMsMax: number;
+  /** Sum of what each seed and its trace amount to, whatever their order. */
+  readonly traces: number;
   readonly failure?: { readonly seed: number; readonly invariant: string; readonly message: string };
   /** The task has ended. */
   readonly done: boolean;
@@ -40,17 +43,18 @@ const scope = self as unknown as {
 scope.onmessage = async ({ data: { from, to, plant: name } }) => {
   const plant = PLANTS.find((one) => one.name === name);
   const options = plant ? { plant } : {};
-  let [histories, events, eventsMin, convergedMsMax] = [0, 0, Infinity, 0];
+  let [histories, events, eventsMin, convergedMsMax, traces] = [0, 0, Infinity, 0, 0];
   const report = (done: boolean, failure?: Report["failure"]): void => {
     scope.postMessage({
       histories,
       events,
       eventsMin,
       convergedMsMax,
+      traces,
       done,
       ...(failure ? { failure } : {}),
     });
-    [histories, events, eventsMin, convergedMsMax] = [0, 0, Infinity, 0];
+    [histories, events, eventsMin, convergedMsMax, traces] = [0, 0, Infinity, 0, 0];
   };
   for (let seed = from; seed < to; seed++) {
     const outcome = await run(historyOf(seed), options);
@@ -58,6 +62,7 @@ scope.onmessage = async ({ data: { from, to, plant: name } }) => {
     events += outcome.events;
     if (!outcome.violation) eventsMin = Math.min(eventsMin, outcome.events);
     convergedMsMax = Math.max(convergedMsMax, outcome.convergedMs);
+    traces = (traces + crc32(`${seed} ${outcome.hash}`)) >>> 0;
     let failure = outcome.violation &&
       { seed, invariant: outcome.violation.invariant as string, message: outcome.violation.message };
     if (!failure && seed % TWICE === 0) {

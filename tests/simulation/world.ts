@@ -34,6 +34,8 @@ export class World {
   violation: Violation | undefined;
   /** Some chunk was completed without asking everybody: messages may be there more than once. */
   finalised = false;
+  /** Bits have rotted somewhere. */
+  rotten = false;
   #hash = 0x811c9dc5;
   readonly lines: string[] | undefined;
 
@@ -93,6 +95,7 @@ export class World {
 
   hasDiskFaults({ disk: { faults } }: SimulatedNode): boolean {
     return faults.readOnly || faults.bytesMax < Infinity || faults.openMax < Infinity ||
+      faults.inodesMax < Infinity ||
       faults.writeBytesMax < Infinity;
   }
 
@@ -125,6 +128,7 @@ export class World {
       if (sync && own && own.synced < end) {
         throw new Violation("SyncBeforeOk", `${node.name} answered before ${key} was synced`);
       }
+      if (sync) this.#checkDevices(category, chunk, end);
       const others = this.#disksThat((held) => held.size >= end && (!sync || held.synced >= end), key, disk);
       if (others < replicas) {
         throw new Violation(
@@ -135,6 +139,19 @@ export class World {
         );
       }
     });
+  }
+
+  /** SyncBeforeOk: what a process says to be on its device, owner or not, is there. */
+  #checkDevices(category: string, name: string, end: number): void {
+    for (const { name: where, built, disk } of this.nodes) {
+      const chunk = disk.dead ? undefined : built?.store.chunk(category, name);
+      const durable = chunk && disk.durableSizeOf(chunk.dataPath);
+      if (!chunk || durable === undefined || chunk.synced < end || durable >= end) continue;
+      throw new Violation(
+        "SyncBeforeOk",
+        `${where} says that it has synced ${chunk.synced} bytes of ${name}, its device holds ${durable}`,
+      );
+    }
   }
 
   /** What the running processes hold of a chunk at this moment. */

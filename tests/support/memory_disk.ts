@@ -136,6 +136,14 @@ class FileNode {
     this.size = size;
   }
 
+  rot(bit: number, size: number): void {
+    const at = (bit >> 3) % size;
+    for (const image of new Set([this.bytes.buffer, this.durable.buffer])) {
+      const bytes = new Uint8Array(image);
+      if (at < bytes.length) bytes[at] = bytes[at]! ^ (1 << (bit & 7));
+    }
+  }
+
   content(): Uint8Array<ArrayBuffer> {
     return this.bytes.slice(0, this.size);
   }
@@ -328,6 +336,28 @@ export class MemoryDisk implements Disk {
       return;
     }
     directory.plant(name, FileNode.of(content));
+  }
+
+  /** Files whose path begins so. */
+  filesOf(prefix: string): string[] {
+    const slash = prefix.lastIndexOf("/");
+    const [directory, begin] = [prefix.slice(0, Math.max(0, slash)), prefix.slice(slash + 1)];
+    const node = this.#find(directory);
+    if (!(node instanceof DirectoryNode)) return [];
+    return [...node.entries]
+      .filter(([name, child]) => name.startsWith(begin) && child instanceof FileNode && child.size > 0)
+      .map(([name]) => slash < 0 ? name : `${directory}/${name}`);
+  }
+
+  /** A bit of the first `size` bytes of a file flips, on the device and in memory; also under whoever has it open. */
+  rot(path: string, bit: number, size: number): void {
+    this.#file("rot", path).rot(bit, size);
+  }
+
+  /** How much of a file the device holds; `undefined` if it holds none of that name. */
+  durableSizeOf(path: string): number | undefined {
+    const node = this.#find(path);
+    return node instanceof FileNode ? node.durable.length : undefined;
   }
 
   /** All files by path with their contents. */
