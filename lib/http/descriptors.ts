@@ -2,7 +2,8 @@
  * How many descriptors this process has open, and may have.
  *
  * From `/proc`, which Linux has: since 6.2 the size of `/proc/self/fd` is their number, at 8 µs; before, they have to be
- * listed. Elsewhere nobody knows.
+ * listed. Elsewhere nobody knows, nor where the runtime may not look: it asks for all permissions, and an executable has not
+ * got them.
  *
  * @module
  */
@@ -15,7 +16,7 @@ export function descriptorsOpen(): number | undefined {
     const { size } = Deno.statSync(DIRECTORY);
     return size > 0 ? size : [...Deno.readDirSync(DIRECTORY)].length;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isUnknown(error)) return undefined;
     throw error;
   }
 }
@@ -26,7 +27,11 @@ export function descriptorsMax(): number {
     const text = Deno.readTextFileSync("/proc/self/limits");
     return Number(/^Max open files +(\d+)/m.exec(text)?.[1] ?? Infinity);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return Infinity;
+    if (isUnknown(error)) return Infinity;
     throw error;
   }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable;
 }
