@@ -14,6 +14,7 @@ import type { DiskSpace } from "../storage/disk.ts";
 import type { StorageMeter } from "../storage/meter.ts";
 import type { Totals } from "../storage/store.ts";
 import { type CategoryRow, OTHER } from "./category_rows.ts";
+import type { ConnectionBound } from "./connections.ts";
 import type { MetricsText, MetricType } from "./metrics_text.ts";
 import type { ProcessNumbers } from "./process_numbers.ts";
 import type { Traffic } from "./traffic.ts";
@@ -31,6 +32,8 @@ export interface Snapshot {
   readonly minFreeBytes: number;
   readonly openTails: number;
   readonly bodyBytes: number;
+  /** `undefined` of a node that does not listen. */
+  readonly connections: Pick<ConnectionBound, "open" | "max"> | undefined;
   readonly checks: readonly HealthCheck[];
   readonly peers: readonly PeerMeter[];
   readonly process: ProcessNumbers;
@@ -96,6 +99,13 @@ export const FAMILIES: readonly Family[] = [
   ),
   single("chukcha_body_bytes_in_flight", "gauge", "Bytes of request bodies in memory.", (s) => s.bodyBytes),
   single("chukcha_open_tails", "gauge", "Open streams of /tail.", (s) => s.openTails),
+  single(
+    "chukcha_open_connections",
+    "gauge",
+    "Connections of clients and peers.",
+    (s) => s.connections?.open,
+  ),
+  single("chukcha_max_connections", "gauge", "Connections that may be open.", (s) => s.connections?.max),
 
   histogram(
     "chukcha_sync_duration_seconds",

@@ -75,6 +75,7 @@ async function look(service: Service): Promise<Snapshot> {
     minFreeBytes: store.minFreeBytes,
     openTails: tails.count,
     bodyBytes: budget.used,
+    connections: service.connections,
     checks: [...service.readiness(), store.checkChunks(totals)],
     peers: service.peerMeters(),
     process,
