@@ -15,6 +15,7 @@ import { ConnectionBound } from "./http/connections.ts";
 import { descriptorsMax, descriptorsOpen } from "./http/descriptors.ts";
 import { Listener } from "./http/listener.ts";
 import { OpenStreams } from "./http/open_streams.ts";
+import { spaceOf } from "./http/metrics.ts";
 import { OpenTails } from "./http/open_tails.ts";
 import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
@@ -335,7 +336,7 @@ function statusOf(
   const totals = store.totals();
   const checks = [...service.readiness(), store.checkChunks(totals), ...more];
   const { categories, chunks, bytes, openFiles } = totals;
-  const { freeBytes, totalBytes } = store.space();
+  const { freeBytes, totalBytes } = spaceOf(store) ?? { freeBytes: 0, totalBytes: 0 };
   const { listen: address, peers, retentionAge, retentionSize, ...others } = settings;
   return {
     instance: settings.instance,

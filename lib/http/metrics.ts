@@ -82,8 +82,8 @@ async function look(service: Service): Promise<Snapshot> {
   };
 }
 
-/** A disk that does not say how much room there is shows in its check. */
-function spaceOf(store: Store): DiskSpace | undefined {
+/** Room on the disk; one that does not say how much there is shows in its check. */
+export function spaceOf(store: Store): DiskSpace | undefined {
   try {
     return store.space();
   } catch (error) {

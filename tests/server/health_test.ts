@@ -5,6 +5,8 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ROUTES } from "../../lib/http/app.ts";
+import { DiskError } from "../../lib/storage/disk.ts";
+import { type DiskHooks, faultyDisk } from "../support/faulty_disk.ts";
 import { startLocalNode } from "../support/node.ts";
 import { RawConnection } from "../support/raw_http.ts";
 
@@ -53,6 +55,17 @@ Deno.test("/status is a page for a browser, and JSON for everybody else", async 
   ) {
     assertEquals(await type(accept), "application/json", accept);
   }
+});
+
+Deno.test("/status answers where the disk does not even say how much room there is", async () => {
+  const hooks: DiskHooks = {};
+  await using node = await startLocalNode({ wrapDisk: (disk) => faultyDisk(disk, hooks) });
+  hooks.space = () => {
+    throw new DiskError("failed", "statfs", "");
+  };
+  const { healthy, checks, disk } = await node.status();
+  assertEquals([healthy, disk.free_bytes], [false, 0]);
+  assertEquals(checks.filter(({ ok }) => !ok).map(({ name }) => name), ["disk"]);
 });
 
 Deno.test("/openapi.json names every route but those between nodes", async () => {
