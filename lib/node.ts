@@ -208,6 +208,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       fetch: connections.bound(node.app.fetch),
       onError: (error) => errors.answer(error),
       onLeaving: () => node.service.arriving.cutOff(),
+      gap: () => node.service.arriving.gap(),
       certificate: security.certificate,
       log,
       clock,

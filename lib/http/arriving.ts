@@ -126,6 +126,11 @@ export class ArrivingBodies {
     }
   }
 
+  /** Resolves at the next moment at which none is under way; others may follow at once. */
+  gap(): Promise<void> {
+    return this.count === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Resolves when none is under way. From now on nothing is left running behind the last one. */
   none(): Promise<void> {
     this.#pace.close();

@@ -146,6 +146,12 @@ testWith(
     const writers = Array.from({ length: 8 }, async () => {
       for (; going; writes++) await node.write("web", "message\n");
     });
+    // A server that ends cuts off what is still arriving.
+    const large = "x".repeat(1_000_000 - 1);
+    let largeWrites = 0;
+    writers.push((async () => {
+      for (; going; largeWrites++) await node.write("large", `${large}\n`);
+    })());
     await use(after);
     const ask = async () => {
       // Only a new connection is shown the new certificate.
@@ -158,7 +164,10 @@ testWith(
     await eventually("writes go on", () => writes, (seen) => seen > more && performance.now() > duringMs);
     going = false;
     await Promise.all(writers);
-    report(`a certificate was replaced during ${writes} writes, none of which failed`);
+    assert(largeWrites > 0);
+    report(
+      `a certificate was replaced during ${writes} small and ${largeWrites} large writes, none of which failed`,
+    );
 
     const short = await check(node, "certificate");
     assertEquals(short?.ok, false);
