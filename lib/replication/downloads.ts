@@ -201,8 +201,11 @@ export class Downloads {
   #conflict(entry: Entry, why: string): void {
     if (entry.resting) return;
     entry.resting = true;
+    const { category, chunk, size, complete } = entry.remote;
+    // Of what nothing vouches for here, the others, or its owner, know better.
+    const knowsBetter = complete || parseChunkName(chunk)!.instance === this.#peer.instance;
+    if (knowsBetter && this.#context.store.giveUp(category, chunk)) return;
     this.received.conflicts++;
-    const { category, chunk, size } = entry.remote;
     this.#context.log.error("a peer's copy is not a continuation of this node's; both are kept as they are", {
       peer: this.#peer.instance,
       category,

@@ -17,6 +17,7 @@ import type { StorageContext } from "./context.ts";
 import { Copies } from "./copies.ts";
 import { CopyFiles } from "./copy_files.ts";
 import { cutExcess } from "./cut_excess.ts";
+import { giveUp } from "./give_up.ts";
 import { OwnChunks } from "./own_chunks.ts";
 import type { RecoveredCategory } from "./recover.ts";
 import { repairOwn } from "./repair_own.ts";
@@ -94,6 +95,19 @@ export class Category {
       );
     }).finally(() => this.#repairing = undefined);
     return false;
+  }
+
+  /** Gives up a chunk that was adopted; `false` if it was not. */
+  giveUp(name: string): boolean {
+    const chunk = this.chunks.get(name);
+    if (!chunk?.adopted || chunk.complete) return false;
+    this.acks.inTurn(() => giveUp(this, chunk)).catch((error) =>
+      this.state.context.log.error("a chunk that differs from those of other nodes could not be set aside", {
+        chunk: chunk.dataPath,
+        error: String(error),
+      })
+    );
+    return true;
   }
 
   /** Waits for what is queued, then completes the active chunk. */

@@ -40,6 +40,8 @@ export class Chunk {
   torn = false;
   /** Found unsealed at the start: a sync of it may have failed in an earlier process, see `sync_chunk.ts`. */
   unproven = false;
+  /** It was found without an index: nothing but its bytes vouches for its bytes, and other nodes know better. */
+  adopted = false;
   /** Acknowledged: its files are gone, or going. */
   removed = false;
   /** Some bytes fail their checksum, or a file is missing. */

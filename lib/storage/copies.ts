@@ -125,8 +125,8 @@ export class Copies {
   complete(name: string, size: number, rolling: number, finalised: boolean, source: string): boolean {
     const chunk = this.#state.chunks.get(name);
     if (!chunk || !this.#grows(chunk) || chunk.poisoned) return false;
-    // Its records may be those of all of it, its bytes are not.
-    if (chunk.damaged) return false;
+    // Found with a hole, its records may be those of all of it, and its bytes were never here. What rotted since is healed.
+    if (chunk.damagedFrom !== undefined) return false;
     if (chunk.size === 0 || chunk.size !== size || chunk.rolling !== rolling) return false;
     this.#state.complete(chunk, finalised, source);
     return true;

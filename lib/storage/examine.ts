@@ -26,6 +26,7 @@ import { INDEX_SEGMENT_BYTES_MAX, KIB, MIB } from "../protocol/limits.ts";
 import { crc32 } from "./crc32.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import {
+  ADOPTED,
   COMMIT,
   COMPLETE,
   DAMAGED,
@@ -60,6 +61,8 @@ export interface Examined {
   readonly complete: boolean;
   /** Complete, although not every node could be asked. */
   readonly finalised: boolean;
+  /** It had no index once, and what vouches for its bytes was made of them. */
+  readonly adopted: boolean;
   /** Parts that fail their checksum, or that nothing vouches for. */
   readonly damaged: readonly ByteRange[];
 }
@@ -132,6 +135,7 @@ export function* examining(index: Uint8Array, read: ReadPiece): Steps<Examined> 
     timeMs: last >= 0 ? verdicts[last]!.record.timeMs : 0,
     complete,
     finalised: complete && (verdicts[last]!.record.flags & FINALISED) !== 0,
+    adopted: verdicts.some(({ record }) => (record.flags & ADOPTED) !== 0),
     damaged,
   };
 }

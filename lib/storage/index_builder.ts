@@ -5,7 +5,7 @@
  */
 import { INDEX_SEGMENT_BYTES_MAX } from "../protocol/limits.ts";
 import { crc32 } from "./crc32.ts";
-import { COMMIT, COMPLETE, encodeRecord, FINALISED, RECORD_BYTES } from "./index_record.ts";
+import { ADOPTED, COMMIT, COMPLETE, encodeRecord, FINALISED, RECORD_BYTES } from "./index_record.ts";
 
 /** Collects the records of one group; reused from group to group, so that a small append allocates nothing. */
 export class IndexBuilder {
@@ -44,8 +44,8 @@ export class IndexBuilder {
   }
 
   /** Ends the group; returns its records, valid until the next `begin`. */
-  commit(): Uint8Array {
-    this.#push(COMMIT);
+  commit(adopted = false): Uint8Array {
+    this.#push(COMMIT | (adopted ? ADOPTED : 0));
     return this.#bytes.subarray(0, this.#used);
   }
 

@@ -12,6 +12,7 @@
  * end      offset in the chunk behind the bytes that the record vouches for
  * flags    1 COMMIT: the group ends here · 2 COMPLETE: the owner appends no more · 4 DAMAGED: nothing vouches for these
  *          8 FINALISED, with COMPLETE: not every node could be asked whether it holds more
+ *          16 ADOPTED: made by a start that found no index, of whatever was there
  * length   how many bytes that is; 0 for COMPLETE
  * time     of the append, milliseconds since 1970; never less than in the record before
  * crc      CRC-32 of these bytes
@@ -39,6 +40,8 @@ export const COMPLETE = 2;
 export const DAMAGED = 4;
 /** With COMPLETE: not every node could be asked whether it holds more. */
 export const FINALISED = 8;
+/** The chunk had no index, and this was made of the bytes as they were found: nothing else vouches for them. */
+export const ADOPTED = 16;
 
 const MAGIC = 0x4b43;
 const HIGH = 2 ** 32;

@@ -206,6 +206,7 @@ function apply(log: RecoveryContext["log"], chunk: Chunk, found: Examined): void
   chunk.timeMs = found.timeMs;
   chunk.sealed = found.complete;
   chunk.finalised = found.finalised;
+  chunk.adopted = found.adopted && !found.complete;
   chunk.damaged = found.damaged.length > 0;
   if (!found.complete) chunk.damagedFrom = found.damaged[0]?.from;
   reportDamage(log, chunk, found.damaged);
@@ -247,7 +248,7 @@ async function adopt(
   } finally {
     data.close();
   }
-  const index: Uint8Array[] = [builder.commit().slice()];
+  const index: Uint8Array[] = [builder.commit(true).slice()];
   const { rolling } = builder;
   const known = chunk.instance === options.instance || (options.peers ?? []).includes(chunk.instance);
   if (!known) {
@@ -260,6 +261,7 @@ async function adopt(
   chunk.indexSize = bytes.length;
   chunk.rolling = rolling;
   chunk.sealed = chunk.finalised = !known;
+  chunk.adopted = known;
   chunk.timeMs = timeMs;
   log.info("adopted a chunk that had no index", { chunk: chunk.dataPath, bytes: dataSize });
 }

@@ -176,6 +176,14 @@ export abstract class ReplicaStore {
     this.healer.donor = donor;
   }
 
+  /**
+   * Sets a chunk aside that was found without an index, to fetch it anew, since other nodes hold another one under its
+   * name; `false` if this one is as good as theirs.
+   */
+  giveUp(category: string, name: string): boolean {
+    return this.categories.get(category)?.giveUp(name) ?? false;
+  }
+
   /** Somebody can be reached who may have what a damaged chunk lacks: of this one, or of any. */
   mayHeal(chunk?: Chunk): void {
     if (chunk) this.healer.wake(chunk);

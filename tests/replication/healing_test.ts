@@ -135,3 +135,51 @@ Deno.test("a file of a complete chunk that is gone at the start comes back", asy
     }
   }
 });
+
+Deno.test("a chunk that lost its index, and rotted, is no rival of the good ones: it is set aside and fetched", async (t) => {
+  const changes: [string, (data: Uint8Array) => Uint8Array][] = [
+    ["a byte", (data) => data.fill(7, 5, 6)],
+    ["cut short", (data) => data.subarray(0, 1000)],
+    ["longer", (data) => Uint8Array.from([...data, 65, 10])],
+  ];
+  for (const [what, change] of changes) {
+    for (const instance of ["a", "b"]) {
+      await t.step(`${what} at ${instance}`, () =>
+        withRot(async (cluster, good) => {
+          const node = cluster.node(instance);
+          await cluster.kill(instance);
+          const rotten = change(node.disk.peek(DATA));
+          node.disk.plant(DATA, rotten);
+          node.disk.remove(INDEX);
+          await cluster.start(instance);
+          await cluster.until(() => isWhole(node, good) && node.list("web")[0]!.complete, "fetched");
+          await cluster.converged("web");
+          if (what === "a byte") assertEquals(node.disk.peek(`${DATA}.damaged`), rotten);
+          for (const other of cluster.nodes) assertEquals(other.disk.peek(DATA), good);
+        }));
+    }
+  }
+});
+
+Deno.test("a copy, or an own chunk, that rots while it grows is healed once it is complete", async (t) => {
+  for (const instance of ["a", "b"]) {
+    await t.step(instance, async () => {
+      const cluster = new Cluster(["a", "b", "c"], { maxChunkSize: 500 * KIB });
+      try {
+        await cluster.startAll();
+        const [a, node] = [cluster.node("a"), cluster.node(instance)];
+        await cluster.during(a.write("web", LINES[0]!, "&min_sync_replicas=2"));
+        const good = node.disk.peek(DATA);
+        flip(node, DATA, 70 * KIB);
+        assert(await look(node) > 0);
+        assertEquals(node.disk.peek(DATA).length, good.length);
+        for (const line of LINES) await cluster.during(a.write("web", line, "&min_sync_replicas=2"));
+        await cluster.converged("web");
+        const whole = cluster.node("c").disk.peek(DATA);
+        await cluster.until(() => node.list("web")[0]!.complete && isWhole(node, whole), "healed");
+      } finally {
+        await cluster.close();
+      }
+    });
+  }
+});
