@@ -4,13 +4,10 @@
  * @module
  */
 import { RECORD_BYTES } from "../../lib/storage/index_record.ts";
-import { TEMPORARY_SUFFIX } from "../../lib/storage/publish_file.ts";
-import type { Operation } from "../support/memory_disk.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import type { Fault } from "./history.ts";
 import { isWhole } from "./holdings.ts";
 import type { SimulatedNode } from "./node.ts";
-import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
 /** What goes wrong in a world. */
@@ -143,26 +140,14 @@ export class Nemesis {
         disk.faults.writeBytesMax = fault.bytes;
         return later(fault.forMs, () => disk.faults.writeBytesMax = Infinity);
       case "sync fails":
-        disk.faults.before = (operation, path) => {
+        disk.faults.before = (operation) => {
           if (operation !== "sync") return undefined;
           node.mustRestart = true;
-          disk.faults.before = this.#poisoned(node, path);
+          disk.faults.before = () => undefined;
           return "failed";
         };
         return;
     }
-  }
-
-  /** PoisonSticky: after a sync of a chunk's file has failed, this process neither writes to it nor syncs it again. */
-  #poisoned(node: SimulatedNode, path: string): (operation: Operation, at: string) => undefined {
-    // What has a temporary name is written anew from its first byte.
-    const isChunk = path.includes("-chunk") && !path.endsWith(TEMPORARY_SUFFIX);
-    return (operation, at) => {
-      if (at !== path || !isChunk || (operation !== "write" && operation !== "sync")) return;
-      this.#world.fail(
-        new Violation("PoisonSticky", `${node.name}: ${operation} of ${path}, whose sync has failed`),
-      );
-    };
   }
 
   /** A bit of a complete chunk flips, on the device and in memory, if another disk has the chunk whole. */

@@ -258,6 +258,10 @@ export class SimulatedNode {
   #armDisk(): void {
     const { world } = this;
     const life = this.life!;
+    this.disk.faults.poisoned = (operation, path) =>
+      world.fail(
+        new Violation("PoisonSticky", `${this.name}: ${operation} of ${path}, whose sync has failed`),
+      );
     Object.defineProperty(this.disk, "syncGate", {
       configurable: true,
       get: () => {

@@ -54,6 +54,11 @@ export interface Faults {
   writeBytesMax: number;
   /** Called before each operation; a kind that it returns is what the operation fails with. */
   before: (operation: Operation, path: string) => DiskErrorKind | undefined;
+  /**
+   * Called when a process makes a file longer, or syncs it once more, of which a failed sync has lost something under
+   * this process, and which has not been written anew.
+   */
+  poisoned: (operation: Operation, path: string) => void;
 }
 
 /** What a crash of the machine leaves of unsynced blocks and entries, rolled for each. */
@@ -99,9 +104,14 @@ class FileNode {
     }
   }
 
+  /** Something that was written is neither on the device nor will ever be. */
+  get hasLost(): boolean {
+    return this.#lost !== undefined && this.#lost.size > 0;
+  }
+
   /** What a sync writes to the device. */
   synced(): Uint8Array<ArrayBuffer> {
-    if (!this.#lost || this.#lost.size === 0) {
+    if (!this.#lost || !this.hasLost) {
       this.#shared = Math.max(this.#shared, this.size);
       return this.bytes.subarray(0, this.size);
     }
@@ -130,6 +140,7 @@ class FileNode {
   truncate(size: number): void {
     if (size > this.size) this.write(new Uint8Array(size - this.size), this.size);
     else if (size < this.size) {
+      for (const block of this.#lost ?? []) if (block * BLOCK_BYTES >= size) this.#lost!.delete(block);
       if (size < this.#shared) this.#move(this.bytes.length);
       this.bytes.fill(0, size, this.size);
     }
@@ -230,6 +241,8 @@ export class MemoryDisk implements Disk {
   readonly #root: DirectoryNode;
   #locked = new Set<string>();
   #dead = false;
+  /** Files that lost something to a failed sync under this process. */
+  readonly #poisoned = new Set<FileNode>();
   #dieAt = Infinity;
   #tornWrite: SeededRandom | undefined;
   /** In force now; a test changes them as it likes. */
@@ -240,6 +253,7 @@ export class MemoryDisk implements Disk {
     readOnly: false,
     writeBytesMax: Infinity,
     before: () => undefined,
+    poisoned: () => {},
   };
   /** How often each operation was called. */
   readonly counts = new Map<Operation, number>();
@@ -509,6 +523,7 @@ export class MemoryDisk implements Disk {
           }
           throw error;
         }
+        if (offset + bytes.length > node.size) this.#checkPoisoned("write", node, path);
         const growth = Math.max(0, offset + bytes.length - node.size);
         const free = Number.isFinite(this.faults.bytesMax)
           ? this.faults.bytesMax - this.#used().bytes
@@ -528,9 +543,13 @@ export class MemoryDisk implements Disk {
         try {
           this.#operation("sync", path);
         } catch (error) {
-          if (!(error instanceof CrashError)) node.loseDirty();
+          if (!(error instanceof CrashError)) {
+            node.loseDirty();
+            this.#poisoned.add(node);
+          }
           throw error;
         }
+        this.#checkPoisoned("sync", node, path);
         const content = node.synced();
         const ends = node.syncs.begin();
         await this.syncGate;
@@ -543,6 +562,10 @@ export class MemoryDisk implements Disk {
         this.openFiles--;
       },
     };
+  }
+
+  #checkPoisoned(operation: Operation, node: FileNode, path: string): void {
+    if (this.#poisoned.has(node) && node.hasLost) this.faults.poisoned(operation, path);
   }
 
   #alive(operation: string, path: string): void {
