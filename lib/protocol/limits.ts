@@ -293,7 +293,7 @@ export const RELOAD_INTERVAL_MS = 1_000;
 export const CERTIFICATE_LEFT_MS_MIN = 14 * 86_400_000;
 /** A listener whose certificate was replaced tells clients for this long, with each answer, that connections end. */
 export const LISTENER_DISMISS_MS = 1_000;
-/** After that it waits this long for a moment at which no body is on its way. */
+/** After that it waits this long, at most, for a moment at which no body is on its way. */
 export const LISTENER_GAP_MS_MAX = 10_000;
 /** How long the port may stay taken when one listener follows another on systems that allow only one at a time. */
 export const LISTEN_AGAIN_MS_MAX = 5_000;
