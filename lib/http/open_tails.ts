@@ -5,7 +5,12 @@
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { TAIL_STEP_BYTES, TAIL_STEP_BYTES_MIN, TAILS_BYTES_MAX } from "../protocol/limits.ts";
+import {
+  TAIL_STEP_BYTES,
+  TAIL_STEP_BYTES_MIN,
+  TAIL_STEPS_HELD,
+  TAILS_BYTES_MAX,
+} from "../protocol/limits.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { Tail } from "../storage/tail.ts";
 import { allowedMs, Pace, type Runner } from "./pace.ts";
@@ -22,9 +27,9 @@ export class OpenTails {
     this.#pace = new Pace(clock);
   }
 
-  /** How much one may hold at a time, so that all together stay within `TAILS_BYTES_MAX`, or near it. */
+  /** How much one takes at a time, so that what all hold together stays near `TAILS_BYTES_MAX` while that is possible. */
   get stepBytes(): number {
-    const share = Math.floor(TAILS_BYTES_MAX / Math.max(1, this.#tails.size));
+    const share = Math.floor(TAILS_BYTES_MAX / TAIL_STEPS_HELD / Math.max(1, this.#tails.size));
     return Math.min(TAIL_STEP_BYTES, Math.max(TAIL_STEP_BYTES_MIN, share));
   }
 

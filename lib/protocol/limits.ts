@@ -36,6 +36,8 @@ export const BATCH_BYTES_CEILING = READ_BYTES_MAX;
 export const READ_WHOLE_BYTES_MAX = 64 * KIB;
 /** What clients of tails have not taken yet stays near this, however many there are, as long as each may have the least. */
 export const TAILS_BYTES_MAX = 256 * MIB;
+/** Of a client that takes nothing, a tail holds up to so many steps: on their way, behind that, and as events. */
+export const TAIL_STEPS_HELD = 3;
 /** A tail takes at least about this much at a time, or a single message that is longer. */
 export const TAIL_STEP_BYTES_MIN = 64 * KIB;
 /** A tail takes about this much at a time. */

@@ -193,7 +193,7 @@ async function readSome(
   stepBytes: number,
 ): Promise<Uint8Array | undefined> {
   try {
-    return await category.access.readWhole(chunk.name, offset, TAIL_STEP_BYTES);
+    return await category.access.readWhole(chunk.name, offset, stepBytes);
   } catch (error) {
     if (!(error instanceof ChukchaError) || error.code !== "chunk_not_found") throw error;
     return undefined;

@@ -42,6 +42,20 @@ export function descriptors(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 
+/** How many of them are connections, or listen. */
+export function sockets(pid: number): number {
+  const isSocket = ({ name }: Deno.DirEntry): boolean => {
+    try {
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`).startsWith("socket:");
+    } catch (error) {
+      // Closed since it was listed.
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  };
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].filter(isSocket).length;
+}
+
 /** Connections that are opened together and closed together. */
 export class Crowd implements Disposable {
   readonly connections: Deno.TcpConn[] = [];
