@@ -10,8 +10,10 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { concatenate } from "../../lib/protocol/bytes.ts";
-import { isCategory, parseChunkName } from "../../lib/protocol/names.ts";
+import { parseCategoryDirectory, parseChunkName } from "../../lib/protocol/names.ts";
 import type { CopyState, NodeId } from "../../lib/replication/peer.ts";
+import { ACKNOWLEDGED_FILE } from "../../lib/storage/acknowledged.ts";
+import { NODE_FILE } from "../../lib/storage/node_file.ts";
 import { eventually } from "../support/eventually.ts";
 import { changesResponse, fetchResponse, GarbagePeer } from "../support/garbage_peer.ts";
 import { hashDirectory } from "../support/directory_hash.ts";
@@ -137,11 +139,11 @@ class Steady {
 function unknownFiles(paths: readonly string[]): string[] {
   return paths.filter((path) => {
     const [category, file, ...deeper] = path.split("/");
-    if (file === undefined) return !["node.json", "lock"].includes(category!) && !/^observed/.test(category!);
-    if (!isCategory(category!) || deeper.length > 0) return true;
+    if (file === undefined) return ![NODE_FILE, "lock"].includes(category!);
+    if (!parseCategoryDirectory(category!) || deeper.length > 0) return true;
     if (file === "") return false;
     return !parseChunkName(file.replace(/\.idx$/, "")) &&
-      !/^(acknowledged|cuts?|finalised)[a-z_.-]*/.test(file);
+      file !== ACKNOWLEDGED_FILE;
   });
 }
 
