@@ -48,14 +48,24 @@ const held: fc.Arbitrary<Held> = fc.tuple(fc.record({ instance, incarnation: id,
   .map(([names, sizes]) => ({ ...names, ...sizes }));
 
 const bytes = fc.uint8Array({ maxLength: 40 }).map((start) => Uint8Array.of(...start, 10));
-const piece: fc.Arbitrary<Piece> = fc.record({
+const offset = size.map((n) => Math.min(n, SIZE_MAX - 41));
+const whole = {
   category,
   chunk,
-  offset: size.map((n) => Math.min(n, SIZE_MAX - 41)),
+  offset,
   bytes,
   rolling: crc,
   timeMs: fc.nat(2 ** 31 - 1).map((n) => n * 1000),
-});
+};
+const piece: fc.Arbitrary<Piece> = fc.oneof(
+  fc.record(whole),
+  // What was asked for with a length ends anywhere.
+  fc.record({
+    ...whole,
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+    part: fc.constant(true as const),
+  }),
+);
 
 const acknowledged: fc.Arbitrary<AcknowledgedChange> = fc.record({
   category,
@@ -75,7 +85,10 @@ const acknowledged: fc.Arbitrary<AcknowledgedChange> = fc.record({
   return { category, instance, ranges, sizes };
 });
 
-const wanted = fc.record({ category, chunk, offset: size });
+const wanted = fc.oneof(
+  fc.record({ category, chunk, offset: size }),
+  fc.record({ category, chunk, offset, length: fc.integer({ min: 1, max: 40 }) }),
+);
 const few = { maxLength: 6 };
 
 export const changesRequest: fc.Arbitrary<ChangesRequest> = fc.record({

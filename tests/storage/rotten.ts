@@ -90,6 +90,10 @@ export const ROT: readonly (readonly [what: string, change: (disk: MemoryDisk) =
     disk.plant(DATA, flipped(100 * KIB)(disk.peek(DATA)));
     disk.plant(INDEX, flipped(RECORD_BYTES + 3)(disk.peek(INDEX)));
   }],
+  ["a byte, and the end of the index", (disk) => {
+    disk.plant(DATA, flipped(100 * KIB)(disk.peek(DATA)));
+    disk.plant(INDEX, flipped(-20, -60)(disk.peek(INDEX)));
+  }],
   ["a byte, and the whole index", (disk) => {
     disk.plant(DATA, flipped(100 * KIB)(disk.peek(DATA)));
     disk.plant(INDEX, disk.peek(INDEX).fill(9));

@@ -44,7 +44,7 @@ for (const [who, base] of [["n", OWNED], ["m", COPIED]] as const) {
         assertEquals(found!.remarks.some(({ damage }) => damage), what !== "the index, cut short");
         assert(found!.remarks.length > 0);
         const isSealed = what !== "the record that says complete" &&
-          !/index, cut|index file|whole index/.test(what);
+          !/index, cut|index file|whole index|end of the index/.test(what);
         assertEquals([found!.complete, found!.size <= SIZE], [isSealed, true]);
         for (const { range } of found!.remarks) if (range) assert(range.from < range.to && range.to <= SIZE);
       });
