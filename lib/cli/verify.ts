@@ -7,6 +7,8 @@ import { isCategory } from "../protocol/names.ts";
 import { quote } from "../protocol/errors.ts";
 import { formatCount, formatDuration, formatSize } from "../quantities.ts";
 import { DEFAULT_SETTINGS } from "../settings.ts";
+import { ACKNOWLEDGED_ADVICE } from "../storage/acknowledged.ts";
+import { decodeChecked } from "../storage/checked_json.ts";
 import { type Disk, DiskError } from "../storage/disk.ts";
 import { LOCK_FILE, NODE_FILE } from "../storage/node_file.ts";
 import {
@@ -130,8 +132,7 @@ function ownerOf(disk: Disk, path: string): string {
   try {
     const bytes = new Uint8Array(file.size());
     file.read(bytes, 0);
-    const { instance } = JSON.parse(new TextDecoder().decode(bytes)) ?? {};
-    return String(instance);
+    return String(decodeChecked(bytes).instance);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new Failure(
@@ -159,8 +160,7 @@ function candidatesOf(disk: Disk, category: string): Candidate[] {
     throw new Failure(
       `category ${
         quote(category)
-      }: its acknowledged.json is damaged (${error.message}); a node does not start with ` +
-        "it: restore it, or remove it to have the remaining chunks delivered again",
+      }: its acknowledged.json is damaged (${error.message}); a node does not start with it: ${ACKNOWLEDGED_ADVICE}`,
     );
   }
 }

@@ -10,13 +10,14 @@
  * On disk (`acknowledged.json`), ranges with both ends inclusive, sorted; the long form only where there are sizes:
  *
  * ```json
- * {"node_1":[[0,41],[43,43]],"node_2":{"ranges":[[0,7]],"sizes":{"7":80}}}
+ * {"node_1":[[0,41],[43,43]],"node_2":{"ranges":[[0,7]],"sizes":{"7":80}},"#crc32":"431ead34"}
  * ```
  *
  * @module
  */
 import { ACKNOWLEDGED_SIZES_MAX } from "../protocol/limits.ts";
 import { CHUNK_NUMBER_MAX, isInstance } from "../protocol/names.ts";
+import { decodeChecked, encodeChecked } from "./checked_json.ts";
 
 /** First and last chunk number of a range. */
 export type NumberRange = readonly [first: number, last: number];
@@ -31,6 +32,13 @@ export interface AcknowledgedOf {
 
 /** Name of the file in a category's directory. */
 export const ACKNOWLEDGED_FILE = "acknowledged.json";
+/**
+ * What to do about a file that cannot be read. In a cluster, a node that has forgotten which of its numbers were
+ * acknowledged would use them again, and the others would delete what it writes there.
+ */
+export const ACKNOWLEDGED_ADVICE =
+  "restore it, or take the file of this name from another node of the cluster; " +
+  "for a node that is alone, {} in its place has the remaining chunks delivered again";
 
 const NONE: AcknowledgedOf = { ranges: [], sizes: new Map() };
 
@@ -95,15 +103,13 @@ export class Acknowledged {
     const owners = Array.from(this.#owners, ([owner, { ranges, sizes }]) => {
       return [owner, sizes.size === 0 ? ranges : { ranges, sizes: Object.fromEntries(sizes) }];
     });
-    return new TextEncoder().encode(JSON.stringify(Object.fromEntries(owners)) + "\n");
+    return encodeChecked(Object.fromEntries(owners));
   }
 
   /** Parses the file's bytes. Throws `SyntaxError` where they are not such a file. */
   static decode(bytes: Uint8Array): Acknowledged {
-    const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (typeof parsed !== "object" || parsed === null) throw new SyntaxError("not an object");
     const result = new Acknowledged();
-    for (const [instance, value] of Object.entries(parsed)) {
+    for (const [instance, value] of Object.entries(decodeChecked(bytes))) {
       const of = isInstance(instance) ? parseOwner(value) : undefined;
       if (!of) throw new SyntaxError(`not sorted ranges of chunk numbers: ${JSON.stringify(instance)}`);
       result.#owners.set(instance, of);

@@ -2,8 +2,8 @@
  * `node.json`: whose data directory this is, and from which chunk number on this node may write.
  *
  * ```json
- * {"format":1,"instance":"node_1","incarnation":"5f0c…","joined":false}
- * {"format":1,"instance":"node_1","incarnation":"5f0c…","first":1042}
+ * {"format":1,"instance":"node_1","incarnation":"5f0c…","joined":false,"#crc32":"8b7d3c1a"}
+ * {"format":1,"instance":"node_1","incarnation":"5f0c…","first":1042,"#crc32":"04c11db7"}
  * ```
  *
  * Written when the directory is first used. A directory of another instance, or of a format that this program does not
@@ -18,6 +18,7 @@
  */
 import { quote } from "../protocol/errors.ts";
 import { isInstance } from "../protocol/names.ts";
+import { decodeChecked, encodeChecked } from "./checked_json.ts";
 import type { Disk } from "./disk.ts";
 import { publishFile, readFile } from "./publish_file.ts";
 import type { Random } from "./random.ts";
@@ -67,28 +68,25 @@ export async function identify(
 
 /** Puts the record on the device. Rejects with `DiskError`; then the old one is in place, or this one not yet durable. */
 export async function writeNodeFile(disk: Disk, { instance, incarnation, first }: NodeRecord): Promise<void> {
-  const json = JSON.stringify({
+  const record = {
     format: FORMAT_VERSION,
     instance,
     incarnation,
     ...(first === undefined ? { joined: false } : first > 0 ? { first } : {}),
-  });
-  await publishFile(disk, "", NODE_FILE, new TextEncoder().encode(json + "\n"));
+  };
+  await publishFile(disk, "", NODE_FILE, encodeChecked(record));
 }
 
 function parse(bytes: Uint8Array, instance: string): NodeRecord {
-  let found: {
-    format?: unknown;
-    instance?: unknown;
-    incarnation?: unknown;
-    joined?: unknown;
-    first?: unknown;
-  };
+  let found: Record<string, unknown>;
   try {
-    found = JSON.parse(new TextDecoder().decode(bytes)) ?? {};
+    found = decodeChecked(bytes);
   } catch (cause) {
     throw new WrongDirectoryError(
-      `${NODE_FILE} in the data directory is not JSON; restore it, or move the directory away to start anew`,
+      `${NODE_FILE} in the data directory cannot be read (${
+        (cause as Error).message
+      }); restore it, or move the ` +
+        "directory away to start anew",
       { cause },
     );
   }

@@ -3,7 +3,7 @@
  *
  * ```json
  * {"format":1,"observed":10800000,"stretches":[[1767261600000,1767268800000,0],[1767279600000,1767283200000,7200000]],
- *  "heard":{"node_2":10790000}}
+ *  "heard":{"node_2":10790000},"#crc32":"d87f7e0c"}
  * ```
  *
  * Replaced as a whole, from time to time and at the end; it is there only where a retention rule is, or was. The layout
@@ -12,6 +12,7 @@
  * @module
  */
 import { isInstance } from "../protocol/names.ts";
+import { decodeChecked, encodeChecked } from "./checked_json.ts";
 import type { ObservedTime, Stretch } from "./observed_time.ts";
 
 /** Name of the file; no category has a name that begins with a dot. */
@@ -20,19 +21,17 @@ const FORMAT = 1;
 
 /** The file's bytes. */
 export function encodeObservedTime({ totalMs, stretches, heard }: ObservedTime): Uint8Array {
-  const json = JSON.stringify({
+  return encodeChecked({
     format: FORMAT,
     observed: Math.round(totalMs),
     stretches: stretches.map(({ fromMs, toMs, startMs }) => [fromMs, toMs, startMs].map(Math.round)),
     heard: Object.fromEntries(Array.from(heard, ([instance, ms]) => [instance, Math.round(ms)])),
   });
-  return new TextEncoder().encode(json + "\n");
 }
 
 /** Parses the file's bytes. Throws `SyntaxError` where they are not such a file. */
 export function decodeObservedTime(bytes: Uint8Array): ObservedTime {
-  const parsed: unknown = JSON.parse(new TextDecoder().decode(bytes));
-  const { format, observed, stretches, heard } = Object(parsed);
+  const { format, observed, stretches, heard } = decodeChecked(bytes);
   if (format !== FORMAT) throw new SyntaxError(`format: ${JSON.stringify(format)} is not ${FORMAT}`);
   if (!isMs(observed)) throw new SyntaxError("observed: not milliseconds");
   if (!Array.isArray(stretches) || stretches.length === 0 || !stretches.every(isStretch)) {

@@ -12,7 +12,7 @@ import { INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts";
 import type { ChunkInfo, HealthCheck, ScrubStatus, WriteResult } from "../protocol/types.ts";
-import { ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import { ACKNOWLEDGED_ADVICE, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { Category } from "./category.ts";
 import { type Census, countingChunks } from "./census.ts";
 import { ChangeLog } from "./change_log.ts";
@@ -297,8 +297,7 @@ export class Store extends ReplicaStore {
         throw new WrongDirectoryError(
           `${
             categoryDirectory(category)
-          }/${ACKNOWLEDGED_FILE} cannot be read (${error.message}); restore it, or remove ` +
-            `it to have the category's remaining chunks delivered again`,
+          }/${ACKNOWLEDGED_FILE} cannot be read (${error.message}); ${ACKNOWLEDGED_ADVICE}`,
           { cause: error },
         );
       }

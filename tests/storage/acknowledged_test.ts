@@ -57,7 +57,7 @@ Deno.test("Acknowledged: has, largest and isEmpty per owner, also after a round 
 Deno.test("Acknowledged: the file is as it is documented", () => {
   const acknowledged = new Acknowledged();
   for (const number of [1, 0, 2, 5]) acknowledged.add("node_1", number);
-  assertEquals(text(acknowledged.encode()), '{"node_1":[[0,2],[5,5]]}\n');
+  assertEquals(text(acknowledged.encode()), '{"node_1":[[0,2],[5,5]],"#crc32":"89da336c"}\n');
 });
 
 const sets = fc.record({
@@ -107,7 +107,7 @@ Deno.test("Acknowledged: sizes are bounded, the smallest numbers go first, and t
   assertEquals([...acknowledged.of("n")!.sizes.keys()].slice(0, 2), [5, 6]);
   assertEquals(acknowledged.with("n", { ranges: [], sizes: new Map([[3, 9]]) }), undefined);
   const few = new Acknowledged().with("node_1", { ranges: [[0, 41]], sizes: new Map([[41, 80]]) })!;
-  assertEquals(text(few.encode()), '{"node_1":{"ranges":[[0,41]],"sizes":{"41":80}}}\n');
+  assertEquals(text(few.encode()), '{"node_1":{"ranges":[[0,41]],"sizes":{"41":80}},"#crc32":"03d74969"}\n');
 });
 
 Deno.test("Acknowledged: what is not such a file is refused", () => {

@@ -122,7 +122,7 @@ Deno.test("settle: alone, an own chunk is settled at once, and marked as not ask
   await store.acknowledge("c", chunkOf(0), 2);
   assertEquals(
     new TextDecoder().decode(disk.peek("c/acknowledged.json")),
-    '{"n":{"ranges":[[0,0]],"sizes":{"0":2}}}\n',
+    '{"n":{"ranges":[[0,0]],"sizes":{"0":2}},"#crc32":"e6938e51"}\n',
   );
   await store.close();
 });

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import { SEAL_DELAY_MS } from "../../lib/protocol/limits.ts";
+import { decodeChecked } from "../../lib/storage/checked_json.ts";
 import { DenoDisk } from "../../lib/storage/deno_disk.ts";
 import type { Disk } from "../../lib/storage/disk.ts";
 import { FORMAT_VERSION, WrongDirectoryError } from "../../lib/storage/node_file.ts";
@@ -51,7 +52,7 @@ Deno.test("Store: the identity is made once, and stays", async () => {
   const { store, disk } = await openNew();
   const { incarnation } = store.identity;
   assertEquals(store.identity.instance, "n");
-  assertEquals(JSON.parse(text(disk.peek("node.json"))), {
+  assertEquals(decodeChecked(disk.peek("node.json")), {
     format: FORMAT_VERSION,
     instance: "n",
     incarnation,
@@ -68,11 +69,11 @@ Deno.test("Store: a directory of another instance, another format, or garbage is
     [JSON.stringify({ ...identity, format: 99 }), "has format 99"],
     [JSON.stringify({ ...identity, instance: "../x" }), "lacks a valid instance"],
     [JSON.stringify({ ...identity, incarnation: 7 }), "lacks a valid instance or incarnation"],
-    ["", "is not JSON"],
-    ["\0\0\0", "is not JSON"],
-    ["null", "has format undefined"],
-    ["[]", "has format undefined"],
-    ["{", "is not JSON"],
+    ["", "node.json in the data directory cannot be read"],
+    ["\0\0\0", "node.json in the data directory cannot be read"],
+    ["null", "not an object"],
+    ["[]", "not an object"],
+    ["{}", "has format undefined"],
   ];
   for (const [content, says] of cases) {
     const disk = new MemoryDisk();
