@@ -41,13 +41,13 @@ export class BlockCache {
   }
 
   /**
-   * The block of a grid (of `gridOf`, as of when `index` was loaded) that the byte at `offset` lies in; `undefined` if it does not end within the `published` bytes, which
+   * The block of a grid (`Chunk.reindexed` as of when `index` was loaded) that the byte at `offset` lies in; `undefined` if it does not end within the `published` bytes, which
    * `index` must cover: a chunk may have grown since that was loaded.
    *
    * Throws `ChukchaError` `damaged`, `BrokenIndexError`, `DiskError`.
    */
   get(
-    grid: string,
+    grid: number,
     chunk: Chunk,
     index: LoadedIndex,
     file: DiskFile,
@@ -57,7 +57,7 @@ export class BlockCache {
     let number = Math.floor(offset / BLOCK_BYTES);
     if (offset < blockStart(index, number)) number--;
     if ((number + 1) * BLOCK_BYTES > published) return undefined;
-    const key = `${grid}:${number}`;
+    const key = `${chunk.dataPath}:${grid}:${number}`;
     const known = this.#blocks.get(key);
     if (known) {
       this.#blocks.delete(key);
@@ -78,11 +78,6 @@ export class BlockCache {
       this.#bytes -= bytes.length;
     }
   }
-}
-
-/** The name of the grid that a chunk's records make now. */
-export function gridOf({ dataPath, cuts, reindexed }: Chunk): string {
-  return `${dataPath}:${cuts}.${reindexed}`;
 }
 
 /** Where the block begins: behind the record that the byte before its place in the grid belongs to. */

@@ -52,7 +52,7 @@ export class Chunk {
   published: { readonly from: number; readonly to: number } | undefined;
   /** How often its end was cut off in this run. */
   cuts = 0;
-  /** How often its records were made anew in this run: each time, blocks may be divided elsewhere. */
+  /** How often its index was replaced in this run: each time, blocks may be divided elsewhere. */
   reindexed = 0;
   /** `Clock.monotonic()` at its creation; for chunks of earlier runs, at start. */
   readonly bornMs: number;

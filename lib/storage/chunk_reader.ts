@@ -19,7 +19,7 @@
 import { ChukchaError } from "../protocol/errors.ts";
 import { BLOCK_BYTES, BLOCK_CACHE_BYTES_MAX, READ_WHOLE_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
-import { type Block, BlockCache, gridOf, loadBlock } from "./block_cache.ts";
+import { type Block, BlockCache, loadBlock } from "./block_cache.ts";
 import type { Chunk } from "./chunk.ts";
 import { type Damage, DamagedRangeError } from "./damage.ts";
 import type { DiskFile } from "./disk.ts";
@@ -113,7 +113,7 @@ export class ChunkReader {
    */
   #blockFinder(chunk: Chunk, index: LoadedIndex, file: DiskFile, end: number): (at: number) => Block {
     const published = chunk.size;
-    const grid = gridOf(chunk);
+    const grid = chunk.reindexed;
     return (at) =>
       this.#blocks.get(grid, chunk, index, file, at, published) ??
         loadBlock(chunk, index, file, recordStart(index, at), recordEnd(index, end - 1));

@@ -160,6 +160,7 @@ async function replaceIndex({ state }: Category, chunk: Chunk, prefix: Prefix): 
     settled: true,
     damaged: chunk.damaged && (chunk.damagedFrom ?? 0) < prefix.size,
     cuts: chunk.cuts + 1,
+    reindexed: chunk.reindexed + 1,
     published: undefined,
   });
   state.noteOpen(chunk);
