@@ -9,6 +9,8 @@ import { type ListedChunk, listingOf, TestCluster } from "../support/cluster.ts"
 import { eventually } from "../support/eventually.ts";
 
 const LINES = 400;
+/** How many chunks are damaged on each node. */
+const HEALED = [2, 1, 1];
 
 /** Flips a bit of some bytes of a file, in place. */
 function flip(path: string, places: readonly number[]): void {
@@ -56,11 +58,11 @@ Deno.test("bits that flip on every node of a running cluster, in different place
   await eventually(
     "what was damaged is whole again",
     () => Promise.all(cluster.members.map((member) => member.status())),
-    (all: NodeStatus[]) => all.every(({ scrub }) => scrub.healed > 0 && scrub.unhealed === 0),
+    (all: NodeStatus[]) => all.every(({ scrub }, i) => scrub.healed >= HEALED[i]! && scrub.unhealed === 0),
   );
   await cluster.converged();
   assertEquals(await cluster.sameBytes({ files: true }), before);
   const all = await Promise.all(cluster.members.map((member) => member.status()));
   for (const { healthy } of all) assert(healthy);
-  assertEquals(all.map(({ scrub }) => scrub.healed), [2, 1, 1]);
+  assertEquals(all.map(({ scrub }) => scrub.healed), HEALED);
 });
