@@ -136,7 +136,10 @@ class DenoDiskFile implements DiskFile {
 
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#fd, (cause) => cause ? reject(new DiskError("failed", "sync", this.#path, cause)) : resolve());
+      fs.fdatasync(
+        this.#fd,
+        (cause) => cause ? reject(new DiskError("failed", "sync", this.#path, cause)) : resolve(),
+      );
     });
   }
 

@@ -54,6 +54,8 @@ export class SimulatedNode {
   /** Until then nothing comes back from the device. */
   hangsUntilMs = 0;
   goneForGood = false;
+  /** Simulated time at which its process started. */
+  startedMs = 0;
   /** A sync failed in this life: some file of it is poisoned. */
   mustRestart = false;
   /** How it ends when its disk dies under it, and how long it stays down then. */
@@ -77,6 +79,7 @@ export class SimulatedNode {
   async start(): Promise<void> {
     const { world, history } = this;
     this.dieBy = undefined;
+    this.startedMs = world.timeline.nowMs;
     const life = new ProcessLife(this.name, this.disk);
     this.life = life;
     this.mustRestart = false;

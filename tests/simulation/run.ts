@@ -6,7 +6,7 @@
  */
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import type { Log } from "../../lib/protocol/log.ts";
-import { messagesOf } from "./book.ts";
+import { type Answer, messagesOf } from "./book.ts";
 import { checkDescriptors } from "./bounds.ts";
 import { Clients } from "./clients.ts";
 import type { History } from "./history.ts";
@@ -43,6 +43,12 @@ export const EVENTS_MIN = 500;
 const CONVERGENCE_MS = 90_000;
 /** So often it is looked whether the nodes agree. */
 const LOOK_MS = 20;
+/** How long a healed node may refuse a write. */
+const PROBE_PATIENCE_MS = 60_000;
+/** Between two attempts to write to a node that was healed. */
+const PROBE_MS = 1_000;
+/** Time to read everything in the end. */
+const READS_MS = 60_000;
 /** Number that no batch of a history has. */
 const PROBE_CLIENT = 0;
 
@@ -66,7 +72,7 @@ export async function run(history: History, options: RunOptions = {}): Promise<O
     const isLong = (): boolean => isBroken() || world.timeline.events >= EVENTS_MIN;
     await world.timeline.run(isLong, world.timeline.nowMs + 60_000);
     if (!isBroken()) convergedMs = await heal(world, clients, nemesis, history);
-    if (!isBroken()) await checkAll(world);
+    if (!isBroken()) await settleReads(world);
   } catch (error) {
     world.fail(error);
   }
@@ -93,8 +99,10 @@ async function heal(world: World, clients: Clients, nemesis: Nemesis, history: H
     // Looking at everything costs as much as some events: it is not done after each of them.
     if (clients.busy > 0 || timeline.nowMs < nextMs) return false;
     nextMs = timeline.nowMs + LOOK_MS;
-    // What has rotted is found by a whole round of looking for it, which begins at any byte.
-    if (world.rotten && timeline.nowMs < startMs + 3 * (history.scrubIntervalMs ?? 0)) return false;
+    // What has rotted is found by a whole round of looking for it, which a start begins anew.
+    const roundsMs = 3 * (history.scrubIntervalMs ?? 0);
+    const lastMs = Math.max(startMs, ...runningNodes(world).map(({ startedMs }) => startedMs));
+    if (world.rotten && timeline.nowMs < lastMs + roundsMs) return false;
     return isQuiet(world);
   };
   if (!await timeline.run(done, untilMs)) throw new Violation("Converges", difference(world));
@@ -109,30 +117,42 @@ async function heal(world: World, clients: Clients, nemesis: Nemesis, history: H
 
 /** Live: the healed cluster takes a write with everything demanded, at every node. */
 async function probe(world: World, clients: Clients): Promise<void> {
-  const running = runningNodes(world);
-  for (const node of running) {
-    const batch = world.book.open(world.category(0), PROBE_CLIENT, [3]);
-    let done = false;
-    clients.write({ name: "probe", alive: true, pausedUntilMs: 0 }, {
-      kind: "write",
-      atMs: 0,
-      client: PROBE_CLIENT,
-      node: node.index,
-      category: 0,
-      sizes: [3],
-      sync: true,
-      replicas: running.length - 1,
-      timeoutMs: 10_000,
-      retries: 0,
-    }, batch).finally(() => done = true);
-    await world.timeline.run(() => done || world.violation !== undefined, world.timeline.nowMs + 30_000);
-    if (!world.violation && batch.answer !== "ok") {
-      throw new Violation(
-        "Live",
-        `${node.name} answers "${batch.answer}" to a write after everything was healed`,
-      );
+  const { timeline } = world;
+  for (const node of runningNodes(world)) {
+    // What a dead process had asked may arrive only now; nobody hangs up here, so that it counts as live for a while.
+    const untilMs = timeline.nowMs + PROBE_PATIENCE_MS;
+    for (;;) {
+      const answer = await probeOnce(world, clients, node);
+      if (world.violation || answer === "ok") break;
+      if (answer !== "no" || timeline.nowMs > untilMs) {
+        throw new Violation(
+          "Live",
+          `${node.name} answers "${answer}" to a write after everything was healed`,
+        );
+      }
+      await timeline.run(() => world.violation !== undefined, timeline.nowMs + PROBE_MS);
     }
   }
+}
+
+async function probeOnce(world: World, clients: Clients, node: SimulatedNode): Promise<Answer> {
+  const { timeline } = world;
+  const batch = world.book.open(world.category(0), PROBE_CLIENT, [3]);
+  let done = false;
+  clients.write({ name: "probe", alive: true, pausedUntilMs: 0 }, {
+    kind: "write",
+    atMs: 0,
+    client: PROBE_CLIENT,
+    node: node.index,
+    category: 0,
+    sizes: [3],
+    sync: true,
+    replicas: runningNodes(world).length - 1,
+    timeoutMs: 10_000,
+    retries: 0,
+  }, batch).finally(() => done = true);
+  await timeline.run(() => done || world.violation !== undefined, timeline.nowMs + 30_000);
+  return batch.answer;
 }
 
 function runningNodes(world: World): SimulatedNode[] {
@@ -176,6 +196,18 @@ function difference(world: World): string {
       built ? `${listing(node)} ${JSON.stringify(built.cluster!.status())}` : "does not run"
     }`;
   }).join("\n");
+}
+
+/** Checks everything, while time goes on: a read may wait for what is being done to its chunk. */
+async function settleReads(world: World): Promise<void> {
+  const { timeline } = world;
+  let done = false;
+  const checked = checkAll(world).finally(() => done = true);
+  checked.catch(() => {});
+  if (!await timeline.run(() => done || world.violation !== undefined, timeline.nowMs + READS_MS)) {
+    throw new Violation("Live", `a read of a healed node has not ended after ${READS_MS} ms`);
+  }
+  if (done) await checked;
 }
 
 /** What every node serves in the end, held against the clients' book. */
