@@ -54,7 +54,7 @@ export class SimulatedNode {
   /** Until then nothing comes back from the device. */
   hangsUntilMs = 0;
   goneForGood = false;
-  /** Simulated time at which its process started. */
+  /** Simulated time at which its process was ready. */
   startedMs = 0;
   /** A sync failed in this life: some file of it is poisoned. */
   mustRestart = false;
@@ -79,7 +79,6 @@ export class SimulatedNode {
   async start(): Promise<void> {
     const { world, history } = this;
     this.dieBy = undefined;
-    this.startedMs = world.timeline.nowMs;
     const life = new ProcessLife(this.name, this.disk);
     this.life = life;
     this.mustRestart = false;
@@ -114,6 +113,7 @@ export class SimulatedNode {
       if (!life.alive) return;
       plant.built?.(built);
       this.built = built;
+      this.startedMs = world.timeline.nowMs;
       this.#inspect(built, life);
       built.cluster?.start();
     } catch (error) {
