@@ -153,6 +153,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     confirm: (category, result, demand) => cluster?.confirm(category, result, demand) ?? Promise.resolve(),
     acknowledge: (category, chunk, size) => (cluster ?? store).acknowledge(category, chunk, size),
     readiness: () => [servingCheck(draining), store.checkDisk(), ...cluster?.checks() ?? []],
+    retention,
     guard: seams.guard,
     peerMeters: () => cluster?.meters() ?? [],
     status: () =>

@@ -43,7 +43,11 @@ Deno.test("docs/operations.md lists the labels that are there", async () => {
   for (const { name, type, samples } of parseMetrics(text).families.values()) {
     // What is missing here is missing for a reason that its row tells.
     if (samples.length === 0) {
-      assert(/^(process_|chukcha_scrub_last_round|chukcha_(open|max)_connections)/.test(name), name);
+      assert(
+        /^(process_|chukcha_scrub_last_round|chukcha_((open|max)_connections|connection_refusals)|chukcha_expir)/
+          .test(name),
+        name,
+      );
     }
     for (const { labels } of samples) {
       const own = Object.keys(labels).filter((label) => type !== "histogram" || label !== "le");

@@ -12,6 +12,7 @@ import type { HealthCheck, ScrubStatus } from "../protocol/types.ts";
 import type { PeerMeter } from "../replication/cluster.ts";
 import type { DiskSpace } from "../storage/disk.ts";
 import type { StorageMeter } from "../storage/meter.ts";
+import type { RetentionStatus } from "../storage/retention.ts";
 import type { Totals } from "../storage/store.ts";
 import { type CategoryRow, OTHER } from "./category_rows.ts";
 import type { ConnectionBound } from "./connections.ts";
@@ -33,7 +34,9 @@ export interface Snapshot {
   readonly openTails: number;
   readonly bodyBytes: number;
   /** `undefined` of a node that does not listen. */
-  readonly connections: Pick<ConnectionBound, "open" | "max"> | undefined;
+  readonly connections: Pick<ConnectionBound, "open" | "max" | "refused"> | undefined;
+  /** `undefined` of a node without rules. */
+  readonly retention: RetentionStatus | undefined;
   readonly checks: readonly HealthCheck[];
   readonly peers: readonly PeerMeter[];
   readonly process: ProcessNumbers;
@@ -106,6 +109,12 @@ export const FAMILIES: readonly Family[] = [
     (s) => s.connections?.open,
   ),
   single("chukcha_max_connections", "gauge", "Connections that may be open.", (s) => s.connections?.max),
+  single(
+    "chukcha_connection_refusals_total",
+    "counter",
+    "Requests refused because there were more connections than that; they are counted nowhere else.",
+    (s) => s.connections?.refused,
+  ),
 
   histogram(
     "chukcha_sync_duration_seconds",
@@ -190,6 +199,24 @@ export const FAMILIES: readonly Family[] = [
     "counter",
     "Chunks that were here and are acknowledged now.",
     ({ meter }) => meter.acknowledgedChunks,
+  ),
+  single(
+    "chukcha_expired_chunks_total",
+    "counter",
+    "Chunks that retention rules have deleted; missing where there are none.",
+    ({ retention }) => retention?.deletedChunks,
+  ),
+  single(
+    "chukcha_expired_bytes_total",
+    "counter",
+    "Bytes in them.",
+    ({ retention }) => retention?.deletedBytes,
+  ),
+  single(
+    "chukcha_expiring_chunks",
+    "gauge",
+    "Chunks that had expired at the last look and are not deleted yet; missing where there are no rules.",
+    ({ retention }) => retention?.dueChunks,
   ),
   single(
     "chukcha_open_files",

@@ -76,6 +76,7 @@ async function look(service: Service): Promise<Snapshot> {
     openTails: tails.count,
     bodyBytes: budget.used,
     connections: service.connections,
+    retention: service.retention?.status(),
     checks: [...service.readiness(), store.checkChunks(totals)],
     peers: service.peerMeters(),
     process,

@@ -10,6 +10,7 @@ import type { PeerMeter } from "../replication/cluster.ts";
 import type { Demand } from "../replication/confirmations.ts";
 import type { Answerer } from "../replication/peer.ts";
 import type { Clock } from "../storage/clock.ts";
+import type { Retention } from "../storage/retention.ts";
 import type { Store } from "../storage/store.ts";
 import type { Guard } from "./auth.ts";
 import type { ArrivingBodies } from "./arriving.ts";
@@ -36,6 +37,8 @@ export interface Service {
   readonly traffic: Traffic;
   /** Of a node that listens. */
   connections?: ConnectionBound;
+  /** Deletes what has expired; `undefined` without rules. */
+  readonly retention?: Retention | undefined;
   /** Before all routes; `undefined` if no token is asked for. */
   readonly guard?: Guard | undefined;
   /** Longest message, without its `\n`. */

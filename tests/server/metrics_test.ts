@@ -4,6 +4,9 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { RETENTION_CHECK_MS, RETENTION_GRACE_MS } from "../../lib/protocol/limits.ts";
+import { parseCategoryLimits } from "../../lib/protocol/category_limits.ts";
+import { parseSize } from "../../lib/quantities.ts";
 import { metrics } from "../../lib/http/metrics.ts";
 import { FAMILIES } from "../../lib/http/metric_families.ts";
 import { METRICS_TYPE } from "../../lib/http/metrics_text.ts";
@@ -195,6 +198,29 @@ Deno.test("/metrics: what is in use now", async () => {
   await reader.cancel();
   const after = await node.metrics();
   assertEquals([after.value("chukcha_open_tails"), after.value("chukcha_body_bytes_in_flight")], [0, 0]);
+  await node.close();
+});
+
+Deno.test("/metrics: what has expired and waits, and what was deleted for it", async () => {
+  const retentionSize = parseCategoryLimits("web=15B,off", parseSize, "a size");
+  const node = await start({ retentionSize, maxChunkSize: 10 });
+  for (const text of ["aaaaaaaaa", "bbbbbbbbb", "ccccccccc"]) await node.write("web", `${text}\n`);
+  await node.built.store.finish();
+  node.built.retention!.start();
+  await settle();
+  const numbers = async () => {
+    const m = await node.metrics();
+    return ["expiring_chunks", "expired_chunks_total", "expired_bytes_total"].map((name) =>
+      m.value(`chukcha_${name}`)
+    );
+  };
+  assertEquals(await numbers(), [2, 0, 0]);
+  for (let ms = 0; ms <= RETENTION_GRACE_MS + RETENTION_CHECK_MS; ms += RETENTION_CHECK_MS) {
+    node.clock.advance(RETENTION_CHECK_MS);
+    await settle();
+  }
+  assertEquals(await numbers(), [0, 2, 20]);
+  await node.built.retention!.close();
   await node.close();
 });
 
