@@ -16,6 +16,11 @@ const MAX = 40;
 const FLOOD_MS = 2_000;
 const GET = "GET /listCategories HTTP/1.1\r\nhost: x\r\n\r\n";
 
+/** Whether a connection was refused, reset, or closed without a word. */
+function isCut(error: unknown): boolean {
+  return isConnectionFailure(error) || /the server closed/.test(String(error));
+}
+
 /** Connections, as the node itself counts them; asked through a connection that is closed behind the answer. */
 async function connections(node: ChildNode): Promise<number> {
   try {
@@ -24,7 +29,7 @@ async function connections(node: ChildNode): Promise<number> {
     return status === 200 ? JSON.parse(text).open.connections : Infinity;
   } catch (error) {
     // The listener was just renewed.
-    if (!isConnectionFailure(error)) throw error;
+    if (!isCut(error)) throw error;
     return Infinity;
   }
 }
@@ -145,7 +150,7 @@ testWith(
         if (status === 200) stored.push(`c${i}`);
         else failed++;
       } catch (error) {
-        if (!isConnectionFailure(error) && !/the server closed/.test(String(error))) throw error;
+        if (!isCut(error)) throw error;
         failed++;
       }
     }
