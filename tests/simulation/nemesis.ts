@@ -177,7 +177,7 @@ export class Nemesis {
 
   #mend(node: SimulatedNode): void {
     node.syncMs = 0.3;
-    node.hangsUntilMs = 0;
+    node.hangNoMore();
     Object.assign(node.disk.faults, {
       bytesMax: Infinity,
       inodesMax: Infinity,

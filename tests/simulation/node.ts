@@ -62,6 +62,8 @@ export class SimulatedNode {
   dieBy: End | undefined;
   downMs = 0;
   #disks = 0;
+  /** Ends the wait of each sync that does not come back. */
+  readonly #hanging = new Set<() => void>();
 
   constructor(readonly world: World, readonly index: number, readonly history: History) {
     this.name = `n${index}`;
@@ -268,10 +270,24 @@ export class SimulatedNode {
     Object.defineProperty(this.disk, "syncGate", {
       configurable: true,
       get: () => {
-        const hangsMs = Math.max(0, this.hangsUntilMs - world.timeline.nowMs);
-        return world.timeline.sleep(hangsMs + this.syncMs * (0.5 + world.random.number()), life);
+        const syncMs = this.syncMs * (0.5 + world.random.number());
+        const hangsMs = this.hangsUntilMs - world.timeline.nowMs;
+        if (hangsMs <= 0) return world.timeline.sleep(syncMs, life);
+        return new Promise<void>((resolve) => {
+          const goOn = (): void => {
+            if (this.#hanging.delete(goOn)) world.timeline.schedule(syncMs, resolve, life);
+          };
+          this.#hanging.add(goOn);
+          world.timeline.schedule(hangsMs, goOn, life);
+        });
       },
     });
+  }
+
+  /** The device answers again, also what it was asked meanwhile. */
+  hangNoMore(): void {
+    this.hangsUntilMs = 0;
+    for (const goOn of [...this.#hanging]) goOn();
   }
 
   #connect(life: Life, to: string): Peer {
