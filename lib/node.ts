@@ -12,42 +12,37 @@ import { ErrorAnswers } from "./http/answer.ts";
 import { ArrivingBodies } from "./http/arriving.ts";
 import { BodyBudget } from "./http/body_budget.ts";
 import { ConnectionBound } from "./http/connections.ts";
-import { descriptorsMax, descriptorsOpen } from "./http/descriptors.ts";
+import { connectionsMax, descriptorsOpen, openFilesMax } from "./http/descriptors.ts";
 import { Listener } from "./http/listener.ts";
 import { OpenStreams } from "./http/open_streams.ts";
-import { spaceOf } from "./http/metrics.ts";
 import { OpenTails } from "./http/open_tails.ts";
 import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
 import { Traffic } from "./http/traffic.ts";
 import { WaitingPolls } from "./http/waiting_polls.ts";
-import { formatPeers, type PeerAddress } from "./peers.ts";
+import { servingCheck, statusOf } from "./node_status.ts";
+import type { PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
-import { formatCategoryLimits } from "./protocol/category_limits.ts";
 import {
   BODY_BYTES_IN_FLIGHT_MAX,
-  DESCRIPTORS_RESERVED,
-  OPEN_FILES_MAX,
   SHUTDOWN_MS,
   SHUTDOWN_REPLICAS_MS,
   STREAMS_MAX,
   TAILS_MAX,
 } from "./protocol/limits.ts";
 import type { Log } from "./protocol/log.ts";
-import type { HealthCheck, NodeStatus } from "./protocol/types.ts";
+import type { HealthCheck } from "./protocol/types.ts";
 import { Cluster } from "./replication/cluster.ts";
 import type { Peer } from "./replication/peer.ts";
 import { PeerClient } from "./replication/peer_client.ts";
 import { formatListen, type Settings } from "./settings.ts";
 import { SystemClock } from "./storage/clock.ts";
 import { DenoDisk } from "./storage/deno_disk.ts";
-import type { Disk } from "./storage/disk.ts";
-import { DiskError } from "./storage/disk.ts";
+import { type Disk, DiskError } from "./storage/disk.ts";
 import { explainStart } from "./storage/failure.ts";
 import { SystemRandom } from "./storage/random.ts";
 import { hasRetention, Retention } from "./storage/retention.ts";
 import { Store, type StoreSeams } from "./storage/store.ts";
-import { VERSION } from "./version.ts";
 
 /** What a node is built from. */
 export interface NodeSeams extends StoreSeams {
@@ -193,7 +188,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
   const errors = new ErrorAnswers(log, clock);
   const base = (descriptorsOpen() ?? 0) - node.store.openFiles;
   const connections = new ConnectionBound({
-    max: connectionsMax(settings, base, log),
+    max: connectionsMax(settings.maxConnections, base, log),
     count: () => {
       const open = descriptorsOpen();
       return open === undefined ? undefined : open - base - node.store.openFiles;
@@ -275,24 +270,6 @@ async function buildHere(
   });
 }
 
-/** The setting, or what the system's limit of descriptors leaves for connections, which is then told. */
-function connectionsMax({ maxConnections }: Settings, base: number, log: Log): number {
-  const descriptors = descriptorsMax();
-  const reserved = openFilesMax() + Math.min(DESCRIPTORS_RESERVED, Math.floor(descriptors / 4));
-  const possible = Math.max(1, descriptors - base - reserved);
-  if (possible >= maxConnections) return maxConnections;
-  log.info(`holds ${possible} connections: the system's limit of descriptors allows no more`, {
-    descriptors,
-    max_connections: maxConnections,
-  });
-  return possible;
-}
-
-/** Less than usual where the system allows few descriptors. */
-function openFilesMax(): number {
-  return Math.min(OPEN_FILES_MAX, Math.floor(descriptorsMax() / 4));
-}
-
 function listenError({ listen }: Settings, error: unknown): Error {
   const address = formatListen(listen);
   if (error instanceof Deno.errors.AddrInUse) {
@@ -321,52 +298,4 @@ async function withDeadline(
   });
   await Promise.race([pending, deadline.promise]);
   cancel();
-}
-
-function servingCheck(draining: boolean): HealthCheck {
-  return { name: "serving", ok: !draining, message: draining ? "shutting down" : "takes requests" };
-}
-
-function statusOf(
-  settings: Settings,
-  service: Service,
-  cluster: Cluster | undefined,
-  uptimeMs: number,
-  more: readonly HealthCheck[],
-): NodeStatus {
-  const { store } = service;
-  const totals = store.totals();
-  const checks = [...service.readiness(), store.checkChunks(totals), ...more];
-  const { categories, chunks, bytes, openFiles } = totals;
-  const { freeBytes, totalBytes } = spaceOf(store) ?? { freeBytes: 0, totalBytes: 0 };
-  const { listen: address, peers, retentionAge, retentionSize, ...others } = settings;
-  return {
-    instance: settings.instance,
-    incarnation: store.identity.incarnation,
-    version: VERSION,
-    state: service.draining ? "draining" : store.joined ? "serving" : "joining",
-    uptime_ms: Math.round(uptimeMs),
-    promise: describePromise(settings),
-    healthy: checks.every((check) => check.ok),
-    checks,
-    categories,
-    chunks,
-    bytes,
-    peers: cluster?.status() ?? [],
-    disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
-    scrub: store.scrubStatus(),
-    open: {
-      files: openFiles,
-      tails: service.tails.count,
-      body_bytes: service.budget.used,
-      connections: service.connections?.open ?? null,
-    },
-    settings: {
-      ...others,
-      listen: formatListen(address),
-      peers: formatPeers(peers),
-      retentionAge: formatCategoryLimits(retentionAge),
-      retentionSize: formatCategoryLimits(retentionSize),
-    },
-  };
 }

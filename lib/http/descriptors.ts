@@ -7,6 +7,8 @@
  *
  * @module
  */
+import { DESCRIPTORS_RESERVED, OPEN_FILES_MAX } from "../protocol/limits.ts";
+import type { Log } from "../protocol/log.ts";
 
 const DIRECTORY = "/proc/self/fd";
 
@@ -34,4 +36,26 @@ export function descriptorsMax(): number {
 
 function isUnknown(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable;
+}
+
+/** Files that the storage may keep open: fewer than usual where the system allows few descriptors. */
+export function openFilesMax(): number {
+  return Math.min(OPEN_FILES_MAX, Math.floor(descriptorsMax() / 4));
+}
+
+/**
+ * Connections that may be open: the setting, or what the system's limit leaves for them, which is then told.
+ *
+ * @param base descriptors that are in use for other things than files and connections
+ */
+export function connectionsMax(maxConnections: number, base: number, log: Log): number {
+  const descriptors = descriptorsMax();
+  const reserved = openFilesMax() + Math.min(DESCRIPTORS_RESERVED, Math.floor(descriptors / 4));
+  const possible = Math.max(1, descriptors - base - reserved);
+  if (possible >= maxConnections) return maxConnections;
+  log.info(`holds ${possible} connections: the system's limit of descriptors allows no more`, {
+    descriptors,
+    max_connections: maxConnections,
+  });
+  return possible;
 }

@@ -1,0 +1,64 @@
+/**
+ * What a node says of itself on `/status`.
+ *
+ * @module
+ */
+import { spaceOf } from "./http/metrics.ts";
+import type { Service } from "./http/service.ts";
+import { formatPeers } from "./peers.ts";
+import { describePromise } from "./promise.ts";
+import { formatCategoryLimits } from "./protocol/category_limits.ts";
+import type { HealthCheck, NodeStatus } from "./protocol/types.ts";
+import type { Cluster } from "./replication/cluster.ts";
+import { formatListen, type Settings } from "./settings.ts";
+import { VERSION } from "./version.ts";
+
+/** Whether requests are taken at all. */
+export function servingCheck(draining: boolean): HealthCheck {
+  return { name: "serving", ok: !draining, message: draining ? "shutting down" : "takes requests" };
+}
+
+/** Everything that `/status` tells; `more` are checks besides those of the service. */
+export function statusOf(
+  settings: Settings,
+  service: Service,
+  cluster: Cluster | undefined,
+  uptimeMs: number,
+  more: readonly HealthCheck[],
+): NodeStatus {
+  const { store } = service;
+  const totals = store.totals();
+  const checks = [...service.readiness(), store.checkChunks(totals), ...more];
+  const { categories, chunks, bytes, openFiles } = totals;
+  const { freeBytes, totalBytes } = spaceOf(store) ?? { freeBytes: 0, totalBytes: 0 };
+  const { listen: address, peers, retentionAge, retentionSize, ...others } = settings;
+  return {
+    instance: settings.instance,
+    incarnation: store.identity.incarnation,
+    version: VERSION,
+    state: service.draining ? "draining" : store.joined ? "serving" : "joining",
+    uptime_ms: Math.round(uptimeMs),
+    promise: describePromise(settings),
+    healthy: checks.every((check) => check.ok),
+    checks,
+    categories,
+    chunks,
+    bytes,
+    peers: cluster?.status() ?? [],
+    disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
+    scrub: store.scrubStatus(),
+    open: {
+      files: openFiles,
+      tails: service.tails.count,
+      body_bytes: service.budget.used,
+      connections: service.connections?.open ?? null,
+    },
+    settings: {
+      ...others,
+      listen: formatListen(address),
+      peers: formatPeers(peers),
+      retentionAge: formatCategoryLimits(retentionAge),
+      retentionSize: formatCategoryLimits(retentionSize),
+    },
+  };
+}
