@@ -2,8 +2,7 @@
  * How many descriptors this process has open, and may have.
  *
  * From `/proc`, which Linux has: since 6.2 the size of `/proc/self/fd` is their number, at 8 µs; before, they have to be
- * listed. Elsewhere nobody knows, nor where the runtime may not look: it asks for all permissions, and an executable has not
- * got them.
+ * listed. Elsewhere nobody knows, nor where the runtime may not look: it asks for all permissions (`-A`).
  *
  * @module
  */

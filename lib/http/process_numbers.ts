@@ -12,7 +12,7 @@ export interface ProcessNumbers {
   readonly residentBytes: number;
   /** Seconds since 1970. */
   readonly startSeconds: number;
-  /** `undefined` where the runtime may not look: it asks for all permissions, which an executable has not. */
+  /** `undefined` where the runtime may not look: it asks for all permissions (`-A`). */
   readonly openFds: number | undefined;
   /** The same. */
   readonly maxFds: number | undefined;
