@@ -96,7 +96,7 @@ export class Answers implements Answerer {
     try {
       for (;;) {
         const { changes, more } = this.#page(cursor.seq);
-        const news = cursor.initial ? changes : changes.filter(({ source }) => source !== from.instance);
+        const news = cursor.initial ? changes : changes.filter(({ source }) => source !== from.run);
         const now = clock.monotonic();
         if (news.length > 0 && lazyMs === Infinity) lazyMs = now + RELAY_DELAY_MS;
         const due = cursor.initial || more || this.#closed || gone?.aborted || now >= deadlineMs ||
@@ -242,7 +242,7 @@ export class Answers implements Answerer {
         resolve();
       };
       const unwatch = store.changes.watch((change) => {
-        if (change.source === request.from.instance) return;
+        if (change.source === request.from.run) return;
         if (!isLazy || isUrgent(change, request)) wake();
       });
       const cancelTimer = clock.after(Math.max(0, untilMs - clock.monotonic()), wake);

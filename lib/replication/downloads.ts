@@ -53,6 +53,11 @@ export class Downloads {
   readonly #rules: DownloadRules;
   /** Less when an answer does not come in time, so that a slow peer still gets somewhere. */
   #fetchBytes = REPLICATION_FETCH_BYTES_MAX;
+  /**
+   * The peer's process whose listing is worked off: what comes from it is not told to it. Another process of the peer is
+   * told, even if what comes late is from the one before: that one may have had what this one lost.
+   */
+  source = "";
   /** The last run was ended by the peer, and not by something here. */
   peerFailed = false;
   /** Only grows. */
@@ -122,7 +127,7 @@ export class Downloads {
       return;
     }
     try {
-      const done = this.#context.store.appendCopy(piece, this.#peer.instance);
+      const done = this.#context.store.appendCopy(piece, this.source);
       if (done !== "appended") return;
       this.received.bytes += piece.bytes.length;
       this.#rules.changed(piece.category, piece.chunk);
@@ -161,7 +166,7 @@ export class Downloads {
   }
 
   #complete({ category, chunk, size, rolling, finalised }: CopyState): boolean {
-    return this.#context.store.completeCopy(category, chunk, size, rolling, finalised, this.#peer.instance);
+    return this.#context.store.completeCopy(category, chunk, size, rolling, finalised, this.source);
   }
 
   /** Others have taken this node for gone: what it appends from now on goes into another chunk. */

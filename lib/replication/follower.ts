@@ -266,7 +266,7 @@ export class Follower {
     identities.hearsay(answer.heardMs);
     for (const { category, instance, ranges, sizes } of answer.acknowledged) {
       if (instance === own.instance) this.#others.used(category, ranges.at(-1)?.[1] ?? -1);
-      await store.mergeAcknowledged(category, instance, { ranges, sizes }, this.peer.instance);
+      await store.mergeAcknowledged(category, instance, { ranges, sizes }, answer.node.run);
     }
     for (const copy of answer.copies) this.#consider(copy);
     // What is to be done is in the backlog now. Should the disk take no bytes, what comes behind this in the order of
@@ -284,6 +284,7 @@ export class Follower {
   #begin(run: string): void {
     const { store } = this.#context;
     this.#run = run;
+    this.#downloads.source = run;
     this.listed = false;
     this.backlog.clear();
     this.#newest.clear();

@@ -26,7 +26,7 @@ export interface Change {
   readonly chunk?: Chunk;
   /** the owner whose acknowledged chunks grew. */
   readonly acknowledged?: string;
-  /** Instance that the change came from; `undefined` for this node's own doing. */
+  /** Process of another node that the change came from; `undefined` for this node's own doing. */
   readonly source: string | undefined;
 }
 
