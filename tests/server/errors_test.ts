@@ -231,6 +231,18 @@ Deno.test("404: an unknown path, however long or odd it is, is quoted shortly", 
   }
 });
 
+Deno.test("405: CONNECT, whose target is no path, is refused like any other method", async () => {
+  await using node = await startFilledNode();
+  for (const target of ["Chunks?category=web", "x:80", "/write"]) {
+    using connection = await RawConnection.open(node);
+    await connection.send(`CONNECT ${target} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    const { status, text } = await connection.response();
+    // What is no target of a CONNECT, the runtime itself refuses.
+    if (target === "/write") assertEquals(status, 400);
+    else assertEquals([status, JSON.parse(text).error.code], [405, "method_not_allowed"]);
+  }
+});
+
 Deno.test("405: another method is refused with those that are allowed", async () => {
   await using node = await startFilledNode();
   const allowed = {

@@ -37,6 +37,8 @@ export class Writers {
   readonly okMs: number[] = [];
   readonly #options: WritersOptions;
   readonly #next: number[];
+  /** The nodes' machine is without power: what they answer from now on reaches nobody. */
+  isCutOff = false;
 
   constructor(options: WritersOptions) {
     this.#options = options;
@@ -83,6 +85,7 @@ export class Writers {
     try {
       const response = await member.fetch(path, { method: "POST", body, signal: late.signal });
       const text = await response.text();
+      if (this.isCutOff) return "gone";
       return response.status === 200 ? "ok" : (JSON.parse(text) as ErrorBody).error.written;
     } catch (error) {
       if (!late.signal.aborted && !(error instanceof TypeError)) throw error;
