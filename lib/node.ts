@@ -25,6 +25,7 @@ import type { PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
 import {
   BODY_BYTES_IN_FLIGHT_MAX,
+  BODY_SMALL_RESERVED_BYTES,
   SHUTDOWN_MS,
   SHUTDOWN_REPLICAS_MS,
   STREAMS_MAX,
@@ -130,7 +131,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     clock,
     log,
     budget,
-    arriving: new ArrivingBodies(budget, clock),
+    arriving: new ArrivingBodies(budget, clock, BODY_SMALL_RESERVED_BYTES),
     tails: new OpenTails(TAILS_MAX, clock),
     streams: new OpenStreams(clock, STREAMS_MAX),
     polls: new WaitingPolls(),

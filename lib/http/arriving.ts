@@ -10,6 +10,7 @@
  * 2. when the budget has no room for what a body needs next: slow bodies, the slowest first, as many as make room and
  *    some more. Slow is what has had `BODY_FRESH_MS` and came at less than `BODY_FAST_BYTES_PER_S` on the whole. Only
  *    what is slower than the body in need has to go; if that is not enough, nobody goes and the one in need is refused.
+ *    A part of the budget is out of the reach of long bodies, so that small ones get in even while a crowd is fresh.
  *
  * So slow senders, however many, live on memory that nobody else needs. Whoever wants to keep others out must send
  * faster than `BODY_FAST_BYTES_PER_S` for every 4 MiB that it occupies, or fill the whole budget anew every
@@ -50,10 +51,13 @@ export interface Arrival extends Runner {
 export class ArrivingBodies {
   readonly #pace: Pace;
   readonly #refusals = new Map<Arrival, (error: ChukchaError) => void>();
+  readonly #reservedBytes: number;
   #waiting: (() => void)[] = [];
 
-  constructor(readonly budget: BodyBudget, clock: Clock) {
+  /** @param reservedBytes what of the budget only bodies get that have arrived whole */
+  constructor(readonly budget: BodyBudget, clock: Clock, reservedBytes = 0) {
     this.#pace = new Pace(clock);
+    this.#reservedBytes = reservedBytes;
   }
 
   /** How many are on their way. */
@@ -104,9 +108,10 @@ export class ArrivingBodies {
 
   /** Takes `bytes` of the budget for whoever has arrived already, or for `by`. Throws as `hold` does. */
   take(bytes: number, by?: Arrival): void {
-    const lacking = this.budget.lacking(bytes);
+    const reservedBytes = by ? this.#reservedBytes : 0;
+    const lacking = this.budget.lacking(bytes + reservedBytes);
     if (lacking > 0) this.#makeRoom(lacking, by);
-    this.budget.take(bytes);
+    this.budget.take(bytes, reservedBytes);
   }
 
   /** It has arrived, or failed. What it holds is from now on its owner's; returns how much that is. */

@@ -28,12 +28,13 @@ export class BodyBudget {
     return Math.max(0, this.#used + bytes - this.max);
   }
 
-  /** Takes `bytes`; throws `overloaded`, having taken nothing, if they do not fit. */
-  take(bytes: number): void {
-    if (this.#used + bytes > this.max) {
+  /** Takes `bytes`; throws `overloaded`, having taken nothing, if they do not fit and leave as many as are reserved. */
+  take(bytes: number, reservedBytes = 0): void {
+    const max = this.max - reservedBytes;
+    if (this.#used + bytes > max) {
       throw new ChukchaError(
         "overloaded",
-        `body: ${bytes} bytes more than the ${this.#used} in memory are over the limit of ${this.max} for all bodies; ` +
+        `body: ${bytes} bytes more than the ${this.#used} in memory are over the limit of ${max} for all bodies; ` +
           "send it again",
       );
     }

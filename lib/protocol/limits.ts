@@ -76,6 +76,8 @@ export const BODY_BYTES_IN_FLIGHT_MAX = 256 * MIB;
 export const BODY_WHOLE_BYTES_MAX = 64 * KIB;
 /** The first memory of a longer body; it grows fourfold, as bytes come. */
 export const BODY_FIRST_BYTES = 64 * KIB;
+/** What of the memory for bodies is left to those up to `BODY_WHOLE_BYTES_MAX`: longer ones, however many, do not take it. */
+export const BODY_SMALL_RESERVED_BYTES = 16 * MIB;
 /** For this long no body is slow: nothing can be said of its speed. */
 export const BODY_FRESH_MS = 2_000;
 /** A body that comes at less than this is slow: it goes first when memory is short. */

@@ -141,6 +141,18 @@ Deno.test("ArrivingBodies: bodies that are fresh or fast do not go: who needs me
   assertEquals(fast.refused, [], "letting the slow one go would not have been enough");
 });
 
+Deno.test("ArrivingBodies: what has arrived whole gets what long bodies have to leave", () => {
+  const bodies = new Bodies(100 * KIB);
+  const arriving = new ArrivingBodies(bodies.budget, bodies.clock, 10 * KIB);
+  const long = arriving.begin(0, () => {});
+  arriving.hold(long, 90 * KIB);
+  assertThrows(() => arriving.hold(long, 1), ChukchaError, "over the limit of 92160");
+  arriving.take(10 * KIB);
+  assertThrows(() => arriving.take(1), ChukchaError, "over the limit of 102400");
+  bodies.budget.give(10 * KIB + arriving.end(long));
+  assertEquals(bodies.budget.used, 0);
+});
+
 Deno.test("ArrivingBodies: a slow body takes memory from those that are slower, never from faster ones or itself", () => {
   const bodies = new Bodies();
   bodies.begin("slowest", "slow", "less slow");
