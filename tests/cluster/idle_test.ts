@@ -109,7 +109,8 @@ testWith(
         `${many.bytes} bytes sent (${few.bytes}), ${many.connections} connections (${few.connections})`,
     );
     assert(Math.max(...many.cpuPercent) < CPU_PERCENT_MAX, `CPU ${many.cpuPercent.join(", ")} %`);
-    assert(many.bytes < few.bytes * 1.5 + 1_000, `${many.bytes} bytes, with few chunks ${few.bytes}`);
+    // A listing of them all would be a hundred times as much; one round of polls more or less within the time is chance.
+    assert(many.bytes < few.bytes * 3, `${many.bytes} bytes, with few chunks ${few.bytes}`);
     assert(many.connections <= few.connections + 3, `${many.connections} connections`);
   },
 );

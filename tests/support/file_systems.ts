@@ -8,6 +8,7 @@
  * @module
  */
 import fs from "node:fs";
+import { eventually } from "./eventually.ts";
 import type { Need } from "./skip.ts";
 
 const MIB = 1024 * 1024;
@@ -17,6 +18,8 @@ const GOING_FLAGS_NOLOGFLUSH = 2;
 const FILLER = "filler";
 /** A process that was killed may hold its files for a moment longer. */
 const UNMOUNT_TRIES = 50;
+/** As long as this another test may hold a file system that was unmounted here. */
+const RELEASE_MS = 120_000;
 
 /** A mounted file system. */
 export class FileSystem implements AsyncDisposable {
@@ -119,7 +122,16 @@ export class FileSystem implements AsyncDisposable {
   async remount(): Promise<void> {
     if (this.image === undefined) throw new Error("a tmpfs is gone when it is not mounted");
     await this.#unmount();
-    await run("mount", "-o", "loop", this.image, this.path);
+    // A process with mounts of its own, as those in network namespaces have, keeps what was mounted when it began. As long
+    // as the file system is alive there, mounting its image once more would make two of it.
+    const { image } = this;
+    const devices = async () => {
+      const { stdout } = await new Deno.Command("losetup", { args: ["-j", image], stderr: "inherit" })
+        .output();
+      return new TextDecoder().decode(stdout);
+    };
+    await eventually("the device is let go", devices, (text) => text === "", RELEASE_MS);
+    await run("mount", "-o", "loop", image, this.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
