@@ -27,10 +27,18 @@ export const ERROR_STATUS = {
   not_found: 404,
   /** No such chunk: never existed, or acknowledged. */
   chunk_not_found: 404,
+  /** No such consumer: never used, or forgotten. */
+  consumer_not_found: 404,
   /** The route exists, but not with this method. */
   method_not_allowed: 405,
   /** An acknowledgement of a chunk that is still written to, or of less than the whole of it. */
   not_complete: 409,
+  /** What a consumer acknowledges or renews is not on lease from this node, and cannot be told otherwise. */
+  not_leased: 409,
+  /** The consumer was moved by a seek, or forgotten, since the messages were handed out. */
+  position_moved: 409,
+  /** Another batch than the one that was written before with this producer and sequence. */
+  sequence_reused: 409,
   /** Another live node has this name. */
   name_in_use: 409,
   /** A message or a batch is over its limit; nothing of the batch was stored. */

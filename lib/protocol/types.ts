@@ -26,6 +26,24 @@ export interface ChunkInfo {
   readonly damaged?: true;
 }
 
+/** One consumer of a category, as `GET /consumers` lists it. */
+export interface ConsumerInfo {
+  /** What it reads. */
+  readonly category: string;
+  /** Its name. */
+  readonly consumer: string;
+  /** Raised by each seek: what was handed out before is not acknowledged by it any more. */
+  readonly epoch: number;
+  /** Readable bytes that it has not acknowledged, on this node. */
+  readonly lag_bytes: number;
+  /** Chunks that these bytes belong to. */
+  readonly lag_chunks: number;
+  /** How many of them this node has handed out under leases that have not run out. */
+  readonly leased_bytes: number;
+  /** Per owner, the first place that it has not acknowledged; sorted by chunk. */
+  readonly positions: readonly { readonly chunk: string; readonly offset: number }[];
+}
+
 /** One check of `/readyz` and `/status`. */
 export interface HealthCheck {
   /** One word that never changes. */
