@@ -96,9 +96,10 @@ export class ChukchaClient {
    *
    * @param category where to; made by its first write
    * @param body messages, each ended by `\n`; the last one may lack it. Text is sent as UTF-8
-   * @param options what the answer has to wait for
+   * @param options what the answer has to wait for, and what the node is to know a retry by
    * @returns the chunk, the offset of the batch's first byte, and the bytes stored
-   * @throws ChukchaError `too_large` if a message or the batch is over the node's limits, `disk_full`, `overloaded`, …
+   * @throws ChukchaError `too_large` if a message or the batch is over the node's limits, `disk_full`, `overloaded`, …;
+   *   `sequence_reused` if the node knows another batch by this producer and sequence
    * @throws TransportError whose `written` says whether a retry may duplicate
    *
    * @example
@@ -113,9 +114,30 @@ export class ChukchaClient {
    * const client = new ChukchaClient({ fetch });
    * assertEquals((await client.write("web", "hello\n", { syncEachWrite: true })).size, 6);
    * ```
+   *
+   * @example A retry at the same node that does not store the batch twice
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { ChukchaClient, type TransportError } from "./mod.ts";
+   *
+   * // The first answer is lost on its way; the node knows the batch when it comes again.
+   * let attempts = 0;
+   * const fetch = (url: string) => {
+   *   assertEquals(url, "http://127.0.0.1:8080/write?category=web&producer=shop-1&sequence=7");
+   *   if (attempts++ === 0) return Promise.reject(new TypeError("connection reset"));
+   *   return Promise.resolve(Response.json({ chunk: "node-chunk000000000", offset: 0, size: 6 }));
+   * };
+   * const client = new ChukchaClient({ fetch });
+   * const write = () => client.write("web", "hello\n", { producer: "shop-1", sequence: 7 });
+   * const result = await write().catch((error: TransportError) => {
+   *   assertEquals(error.written, "maybe");
+   *   return write();
+   * });
+   * assertEquals(result.offset, 0);
+   * ```
    */
   write(category: string, body: WriteBody, options: WriteOptions = {}): Promise<WriteResult> {
-    const { syncEachWrite, minSyncReplicas, timeoutMs, signal } = options;
+    const { syncEachWrite, minSyncReplicas, timeoutMs, producer, sequence, signal } = options;
     return this.#transport.request({
       action: `write to category "${checkCategory(category)}"`,
       path: "write",
@@ -124,6 +146,8 @@ export class ChukchaClient {
         sync_each_write: syncEachWrite === undefined ? undefined : Number(syncEachWrite),
         min_sync_replicas: minSyncReplicas,
         timeout: timeoutMs,
+        producer,
+        sequence,
       },
       method: "POST",
       body: body as BodyInit,

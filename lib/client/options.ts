@@ -46,7 +46,7 @@ export interface CallOptions {
 /** Messages to write: text, bytes, or a stream of bytes. */
 export type WriteBody = string | Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array>;
 
-/** What the answer of a write has to wait for; left out, the node's own settings count. */
+/** What the answer of a write has to wait for; left out, the node's own settings count. And what to know its retry by. */
 export interface WriteOptions extends CallOptions {
   /** Survive a power loss of the node's machine. */
   readonly syncEachWrite?: boolean | undefined;
@@ -58,6 +58,13 @@ export interface WriteOptions extends CallOptions {
    * @default 60000
    */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Who writes, a name as a category's: the same node then stores a batch that is sent again with the same `sequence`
+   * only once, and answers again with its place. Goes with `sequence`.
+   */
+  readonly producer?: string | undefined;
+  /** Number of this batch among those of the producer to this category: 0 to 2^53 - 1, counting up. */
+  readonly sequence?: number | undefined;
 }
 
 /** What to read. */

@@ -1,9 +1,10 @@
 /**
- * Names that leave the process: categories, consumers, instances, chunks, and the directory of a category.
+ * Names that leave the process: categories, consumers, producers, instances, chunks, and the directory of a category.
  *
  * ```text
  * category   web.access-log                  [A-Za-z0-9_][A-Za-z0-9._-]{0,127}
  * consumer   search.indexer                  as a category
+ * producer   shop.orders-7                   as a category
  * instance   node_1                          [A-Za-z0-9_][A-Za-z0-9_-]{0,63}
  * chunk      node_1-chunk000000042           <instance>-chunk<nine digits>
  * directory  web.access-log, =lock=          the category's name; set in `=` where a file system or we need that name
@@ -54,6 +55,15 @@ export function checkConsumer(name: string, field = "consumer"): string {
   throw new ChukchaError(
     "invalid_parameter",
     `${field}: ${quote(name)} is not a consumer: 1 to 128 of A-Z a-z 0-9 . _ -, the first not . or -`,
+  );
+}
+
+/** Returns `name` if it is a producer's name; throws `invalid_parameter` naming `field` otherwise. */
+export function checkProducer(name: string, field = "producer"): string {
+  if (CATEGORY.test(name)) return name;
+  throw new ChukchaError(
+    "invalid_parameter",
+    `${field}: ${quote(name)} is not a producer: 1 to 128 of A-Z a-z 0-9 . _ -, the first not . or -`,
   );
 }
 

@@ -20,11 +20,11 @@ Deno.test("write sends text, bytes, blobs and streams, with what the answer has 
     return Response.json({ chunk: "node-chunk000000000", offset: 0, size: 2 });
   });
   const bytes = new TextEncoder().encode("a\n");
-  const options = { syncEachWrite: true, minSyncReplicas: 2, timeoutMs: 5 };
+  const options = { syncEachWrite: true, minSyncReplicas: 2, timeoutMs: 5, producer: "shop-1", sequence: 0 };
   for (const body of ["a\n", bytes, bytes.buffer, new Blob(["a\n"]), new Blob(["a\n"]).stream()]) {
     assertEquals((await node.client.write("web", body, options)).size, 2);
   }
-  const query = "?category=web&sync_each_write=1&min_sync_replicas=2&timeout=5";
+  const query = "?category=web&sync_each_write=1&min_sync_replicas=2&timeout=5&producer=shop-1&sequence=0";
   assertEquals(seen, new Array(5).fill(`POST ${query} a\n`));
 });
 

@@ -9,6 +9,7 @@ import {
   checkCategory,
   checkChunk,
   checkInstance,
+  checkProducer,
   CHUNK_NUMBER_MAX,
   chunkName,
   isCategory,
@@ -54,6 +55,11 @@ Deno.test("names: what cannot be part of a path is no name", () => {
     assertEquals(code, "invalid_parameter");
     assert(message.startsWith(`category: ${JSON.stringify(name)} is not a category`), message);
     assertThrows(() => checkInstance(name), ChukchaError, "instance: ");
+    assertThrows(
+      () => checkProducer(name),
+      ChukchaError,
+      `producer: ${JSON.stringify(name)} is not a producer`,
+    );
     assertThrows(() => checkChunk(`${name}-chunk000000001`), ChukchaError, "chunk: ");
   }
   assertEquals([isCategory("a".repeat(128)), isCategory("a".repeat(129))], [true, false]);
