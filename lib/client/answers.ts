@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChunkInfo, NodeStatus, WriteResult } from "../protocol/types.ts";
+import type { ChunkInfo, ConsumerInfo, NodeStatus, WriteResult } from "../protocol/types.ts";
 import { ForeignAnswer } from "./transport.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -58,4 +58,28 @@ export async function takeStatus(response: Response): Promise<NodeStatus> {
     return value as unknown as NodeStatus;
   }
   throw new ForeignAnswer("the answer is not a node's status", response.status);
+}
+
+/** Takes the answer of `/consumers`. */
+export async function takeConsumers(response: Response): Promise<ConsumerInfo[]> {
+  const value = await json(response);
+  if (Array.isArray(value) && value.every(isConsumer)) return value;
+  throw new ForeignAnswer("the answer is not a list of consumers", response.status);
+}
+
+/** Takes the answer of `/seek`. */
+export async function takeConsumer(response: Response): Promise<ConsumerInfo> {
+  const value = await json(response);
+  if (isConsumer(value)) return value;
+  throw new ForeignAnswer("the answer is not a consumer", response.status);
+}
+
+/** Reads an answer to its end, so that its connection is free for the next request. */
+export async function discard(response: Response): Promise<void> {
+  await response.arrayBuffer();
+}
+
+function isConsumer(value: unknown): value is ConsumerInfo {
+  return isObject(value) && typeof value.category === "string" && typeof value.consumer === "string" &&
+    isBytes(value.epoch) && isBytes(value.lag_bytes) && Array.isArray(value.positions);
 }

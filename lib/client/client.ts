@@ -8,10 +8,18 @@
  * @module
  */
 import { checkCategory, checkChunk } from "../protocol/names.ts";
-import { TAIL_KEEPALIVE_MS, WRITE_TIMEOUT_MS_DEFAULT } from "../protocol/limits.ts";
-import type { ChunkInfo, NodeStatus, WriteResult } from "../protocol/types.ts";
-import { takeCategories, takeChunks, takeStatus, takeWriteResult } from "./answers.ts";
-import { EventParser, type TailPiece } from "./event_parser.ts";
+import { WRITE_TIMEOUT_MS_DEFAULT } from "../protocol/limits.ts";
+import type { ChunkInfo, ConsumerInfo, NodeStatus, WriteResult } from "../protocol/types.ts";
+import { discard, takeCategories, takeChunks, takeStatus, takeWriteResult } from "./answers.ts";
+import { acknowledge, consume, forget, lease, listConsumers, seek } from "./consumer_calls.ts";
+import type {
+  Consumed,
+  ConsumeOptions,
+  ForgetOptions,
+  LeaseOptions,
+  SeekOptions,
+} from "./consumer_options.ts";
+import type { TailPiece } from "./event_parser.ts";
 import type {
   AckOptions,
   CallOptions,
@@ -21,14 +29,13 @@ import type {
   WriteBody,
   WriteOptions,
 } from "./options.ts";
-import { type FetchLike, ForeignAnswer, pieces, Transport } from "./transport.ts";
+import { bodyOf, tailEvents, tailLines } from "./tail_calls.ts";
+import { type FetchLike, Transport } from "./transport.ts";
 
 /** Where a node listens by default. */
 export const SERVER_DEFAULT = "http://127.0.0.1:8080";
 /** How long an answer may take by default. */
 const TIMEOUT_MS_DEFAULT = 60_000;
-/** Three signs of life that did not come. */
-const SILENCE_MS = 3 * TAIL_KEEPALIVE_MS;
 
 /**
  * Talks to one node.
@@ -207,11 +214,14 @@ export class ChukchaClient {
   }
 
   /**
-   * Says that a chunk was processed: it is deleted on every node, for every reader (`POST /ack`).
+   * Says that a chunk was processed: it is deleted on every node, for every reader (`POST /ack`). With `consumer`, only
+   * that consumer's place moves, and nothing is deleted.
    *
    * @param category whose
-   * @param options which chunk, and how many bytes of it were processed
-   * @throws ChukchaError `not_complete` if its owner still appends to it, or `size` is less than the whole
+   * @param options which chunk, and how many bytes of it were processed; for a consumer also which bytes
+   * @throws ChukchaError `not_complete` if its owner still appends to it, or `size` is less than the whole. For a
+   *   consumer: `position_moved` if it was moved since the `epoch`, `not_leased` if without `offset` the node cannot know
+   *   which messages are meant, `consumer_not_found` if it was forgotten
    *
    * @example
    * ```ts
@@ -227,14 +237,155 @@ export class ChukchaClient {
    * await client.ack("web", { chunk: "node-chunk000000000", size: 6 });
    * ```
    */
-  ack(category: string, { chunk, size, signal }: AckOptions): Promise<void> {
-    return this.#transport.request({
-      action: `acknowledge chunk "${checkChunk(chunk)}" of category "${checkCategory(category)}"`,
-      path: "ack",
-      query: { category, chunk, size },
-      method: "POST",
-      signal,
-    }, discard);
+  ack(category: string, options: AckOptions): Promise<void> {
+    return acknowledge(this.#transport, category, options);
+  }
+
+  /**
+   * Hands out the next messages that a consumer has not acknowledged (`GET /consume`).
+   *
+   * @param category whose; it may not exist yet
+   * @param options which consumer, how much, how long to wait for it, and how long it is lent
+   * @returns whole messages of one chunk; `undefined` if there were none within `waitMs`
+   * @throws ChukchaError `invalid_offset` if the next message is longer than `maxSize`, `draining`, `overloaded`, …
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { ChukchaClient } from "./mod.ts";
+   *
+   * const headers = {
+   *   "chukcha-chunk": "node-chunk000000000",
+   *   "chukcha-offset": "6",
+   *   "chukcha-next-offset": "12",
+   *   "chukcha-epoch": "0",
+   * };
+   * const asked: string[] = [];
+   * const fetch = (url: string) => {
+   *   asked.push(url.slice("http://127.0.0.1:8080".length));
+   *   return Promise.resolve(new Response(url.includes("/consume") ? "hello\n" : "", { headers }));
+   * };
+   * const client = new ChukchaClient({ fetch });
+   * const got = (await client.consume("web", { consumer: "indexer", waitMs: 20_000 }))!;
+   * assertEquals(new TextDecoder().decode(got.bytes), "hello\n");
+   * const { chunk, offset, nextOffset: size, epoch } = got;
+   * await client.ack("web", { consumer: "indexer", chunk, offset, size, epoch });
+   * assertEquals(asked, [
+   *   "/consume?category=web&consumer=indexer&wait=20000",
+   *   "/ack?category=web&consumer=indexer&chunk=node-chunk000000000&offset=6&size=12&epoch=0",
+   * ]);
+   * ```
+   */
+  consume(category: string, options: ConsumeOptions): Promise<Consumed | undefined> {
+    return consume(this.#transport, category, options);
+  }
+
+  /**
+   * Says when the lease of what was handed out ends: later than it was said, or at once (`POST /lease`).
+   *
+   * @param category whose
+   * @param options which lease, and how long it is to last from now; 0 gives the messages back
+   * @throws ChukchaError `not_leased` if it is not out: it ran out and was handed out again, or was acknowledged, or this
+   *   is not the node that handed it out
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { ChukchaClient } from "./mod.ts";
+   *
+   * const client = new ChukchaClient({
+   *   fetch: (url) => {
+   *     assertEquals(url.endsWith("&chunk=node-chunk000000000&offset=6&size=12&lease=30000"), true);
+   *     return Promise.resolve(new Response());
+   *   },
+   * });
+   * const piece = { consumer: "indexer", chunk: "node-chunk000000000", offset: 6, size: 12 };
+   * await client.lease("web", { ...piece, leaseMs: 30_000 });
+   * ```
+   */
+  lease(category: string, options: LeaseOptions): Promise<void> {
+    return lease(this.#transport, category, options);
+  }
+
+  /**
+   * Lists consumers, with their places and how far they are behind (`GET /consumers`).
+   *
+   * @param category whose; left out: of all categories that the caller may read
+   * @param options a signal to stop waiting
+   * @returns sorted by name
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { ChukchaClient, type ConsumerInfo } from "./mod.ts";
+   *
+   * const indexer: ConsumerInfo = {
+   *   category: "web",
+   *   consumer: "indexer",
+   *   epoch: 0,
+   *   lag_bytes: 6,
+   *   lag_chunks: 1,
+   *   leased_bytes: 0,
+   *   positions: [{ chunk: "node-chunk000000000", offset: 6 }],
+   * };
+   * const client = new ChukchaClient({ fetch: () => Promise.resolve(Response.json([indexer])) });
+   * assertEquals(await client.consumers("web"), [indexer]);
+   * ```
+   */
+  consumers(category?: string, options: CallOptions = {}): Promise<ConsumerInfo[]> {
+    return listConsumers(this.#transport, category, options);
+  }
+
+  /**
+   * Moves a consumer, forwards or back (`POST /seek`). What is leased is handed out anew, and an ack of what was handed
+   * out before is refused with `position_moved` if it names its epoch.
+   *
+   * @param category whose
+   * @param options which consumer, and where to
+   * @returns the consumer as it is now
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { ChukchaClient } from "./mod.ts";
+   *
+   * const fetch = (url: string) => {
+   *   assertEquals(new URL(url).search, "?category=web&consumer=indexer&to=1763805600000");
+   *   const place = { lag_bytes: 6, lag_chunks: 1, leased_bytes: 0, positions: [] };
+   *   return Promise.resolve(Response.json({ category: "web", consumer: "indexer", epoch: 1, ...place }));
+   * };
+   * const client = new ChukchaClient({ fetch });
+   * const to = new Date("2025-11-22T10:00:00Z");
+   * assertEquals((await client.seek("web", { consumer: "indexer", to })).epoch, 1);
+   * ```
+   */
+  seek(category: string, options: SeekOptions): Promise<ConsumerInfo> {
+    return seek(this.#transport, category, options);
+  }
+
+  /**
+   * Forgets a consumer and its place (`DELETE /consumers`). To use its name again is to begin anew.
+   *
+   * @param category whose
+   * @param options which consumer
+   * @throws ChukchaError `consumer_not_found` if there is none of that name
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { ChukchaClient } from "./mod.ts";
+   *
+   * const client = new ChukchaClient({
+   *   fetch: (url, { method }) => {
+   *     assertEquals([method, new URL(url).search], ["DELETE", "?category=web&consumer=indexer"]);
+   *     return Promise.resolve(new Response());
+   *   },
+   * });
+   * await client.forget("web", { consumer: "indexer" });
+   * ```
+   */
+  forget(category: string, options: ForgetOptions): Promise<void> {
+    return forget(this.#transport, category, options);
   }
 
   /**
@@ -302,23 +453,8 @@ export class ChukchaClient {
    * }
    * ```
    */
-  async *tail(category: string, options: TailOptions = {}): AsyncIterable<Uint8Array<ArrayBuffer>> {
-    const { from, cursor, signal } = options;
-    const attempt = {
-      action: `tail category "${checkCategory(category)}"`,
-      path: "tail",
-      query: { category, from, cursor },
-      headers: { accept: "text/plain" },
-      signal,
-    };
-    const body = await this.#transport.request(attempt, bodyOf);
-    try {
-      yield* pieces(body);
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw this.#transport.failure(attempt, "the connection broke off", "no", undefined, cause);
-    }
-    throw this.#transport.failure(attempt, "the server ended the stream", "no");
+  tail(category: string, options: TailOptions = {}): AsyncIterable<Uint8Array<ArrayBuffer>> {
+    return tailLines(this.#transport, category, options);
   }
 
   /**
@@ -345,36 +481,8 @@ export class ChukchaClient {
    * }
    * ```
    */
-  async *follow(category: string, options: TailOptions = {}): AsyncIterable<TailPiece> {
-    const { from, cursor, signal } = options;
-    const silence = new AbortController();
-    const attempt = {
-      action: `tail category "${checkCategory(category)}"`,
-      path: "tail",
-      query: { category, from, cursor },
-      headers: { accept: "text/event-stream" },
-      signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
-    };
-    const body = await this.#transport.request(attempt, eventsOf);
-    const reader = body.getReader();
-    const parser = new EventParser();
-    try {
-      for (;;) {
-        const { value, done } = await readBefore(reader, silence);
-        if (done) break;
-        const piece = parser.push(value);
-        if (piece) yield piece;
-      }
-    } catch (cause) {
-      signal?.throwIfAborted();
-      const reason = silence.signal.aborted
-        ? `no sign of life for ${SILENCE_MS} ms`
-        : "the connection broke off";
-      throw this.#transport.failure(attempt, reason, "no", undefined, cause);
-    } finally {
-      await reader.cancel().catch(() => {});
-    }
-    throw this.#transport.failure(attempt, "the server ended the stream", "no");
+  follow(category: string, options: TailOptions = {}): AsyncIterable<TailPiece> {
+    return tailEvents(this.#transport, category, options);
   }
 
   /**
@@ -431,32 +539,4 @@ function readAttempt(category: string, { chunk, off, maxSize, signal }: ReadOpti
     query: { category, chunk, off: off ?? 0, max_size: maxSize },
     signal,
   };
-}
-
-function bodyOf(response: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
-  if (response.body) return response.body as ReadableStream<Uint8Array<ArrayBuffer>>;
-  throw new ForeignAnswer("the answer has no body", response.status);
-}
-
-function eventsOf(response: Response): ReadableStream<Uint8Array<ArrayBuffer>> {
-  if (response.headers.get("content-type")?.startsWith("text/event-stream")) return bodyOf(response);
-  throw new ForeignAnswer("the answer is not a stream of events", response.status);
-}
-
-/** Reads on; a node that is alive sends something now and then, so that silence is an end as well. */
-async function readBefore<T>(
-  reader: ReadableStreamDefaultReader<T>,
-  silence: AbortController,
-): Promise<ReadableStreamReadResult<T>> {
-  const timer = setTimeout(() => silence.abort(), SILENCE_MS);
-  try {
-    return await reader.read();
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Reads an answer to its end, so that its connection is free for the next request. */
-async function discard(response: Response): Promise<void> {
-  await response.arrayBuffer();
 }

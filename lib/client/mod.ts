@@ -25,6 +25,16 @@ export type {
   WriteBody,
   WriteOptions,
 } from "./options.ts";
+export type {
+  ChunkPlace,
+  Consumed,
+  ConsumedHead,
+  ConsumeOptions,
+  ForgetOptions,
+  From,
+  LeaseOptions,
+  SeekOptions,
+} from "./consumer_options.ts";
 export type { TailPiece } from "./event_parser.ts";
 export type { FetchLike } from "./transport.ts";
 export { isRetryable, TransportError, type TransportFailure } from "./transport_error.ts";
@@ -37,6 +47,7 @@ export {
 } from "../protocol/errors.ts";
 export type {
   ChunkInfo,
+  ConsumerInfo,
   HealthCheck,
   NodeStatus,
   PeerStatus,

@@ -89,8 +89,14 @@ export interface ReadOptions extends CallOptions {
 export interface AckOptions extends CallOptions {
   /** Name of the chunk. */
   readonly chunk: string;
-  /** Bytes that were processed: the size of the complete chunk, as it is listed. */
+  /** Up to where it was processed: the size of the complete chunk, as it is listed; for a consumer any `nextOffset`. */
   readonly size: number;
+  /** Whose place moves. Without it, the chunk is deleted for every reader. */
+  readonly consumer?: string | undefined;
+  /** From where on it was processed. Goes with `consumer`, and says exactly which messages are meant, at any node. */
+  readonly offset?: number | undefined;
+  /** The consumer's epoch when the messages were handed out: refuses the ack if it was moved since. */
+  readonly epoch?: number | undefined;
 }
 
 /** Where a tail starts. */

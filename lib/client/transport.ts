@@ -29,7 +29,7 @@ export interface Attempt {
   readonly action: string;
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "DELETE";
   readonly body?: BodyInit;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;

@@ -16,8 +16,8 @@ export type From = "earliest" | "latest" | { readonly timeMs: number };
 
 const RFC3339 = /^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})?)?$/;
 
-/** Parses `from`; throws `invalid_parameter` otherwise. A time without a zone is UTC. */
-export function parseFrom(text: string): From {
+/** Parses `from`; throws `invalid_parameter` naming `field` otherwise. A time without a zone is UTC. */
+export function parseFrom(text: string, field = "from"): From {
   if (text === "earliest" || text === "latest") return text;
   if (/^\d{1,15}$/.test(text)) return { timeMs: Number(text) };
   if (RFC3339.test(text)) {
@@ -27,7 +27,7 @@ export function parseFrom(text: string): From {
   }
   throw new ChukchaError(
     "invalid_parameter",
-    `from: ${
+    `${field}: ${
       quote(text)
     } is not earliest, latest, milliseconds since 1970, or a time like 2026-11-22T10:00:00Z`,
   );
