@@ -19,7 +19,11 @@ const FIELD = "#crc32";
 
 /** The file's bytes. Names of `value` must not begin with `#`. */
 export function encodeChecked(value: object): Uint8Array {
-  const open = JSON.stringify(value).slice(0, -1);
+  return sealChecked(JSON.stringify(value).slice(0, -1));
+}
+
+/** The same for whoever has made the text already: that of an object, without its last brace. */
+export function sealChecked(open: string): Uint8Array {
   const comma = open === "{" ? "" : ",";
   return new TextEncoder().encode(`${open}${comma}"${FIELD}":"${checksumOf(open)}"}\n`);
 }
