@@ -17,6 +17,7 @@ import type {
   ConsumeOptions,
   ForgetOptions,
   LeaseOptions,
+  PromptOptions,
   SeekOptions,
 } from "./consumer_options.ts";
 import type { TailPiece } from "./event_parser.ts";
@@ -508,7 +509,7 @@ export class ChukchaClient {
   /**
    * Asks whether a node takes reads and writes now (`GET /readyz`).
    *
-   * @param options a signal to stop waiting
+   * @param options a signal to stop waiting, and how soon the node has to answer
    * @returns `false` if the node says that it is not ready
    * @throws TransportError if there is no node to ask
    *
@@ -521,9 +522,9 @@ export class ChukchaClient {
    * assertEquals(await client.ready(), true);
    * ```
    */
-  async ready({ signal }: CallOptions = {}): Promise<boolean> {
+  async ready({ signal, answerMs }: PromptOptions = {}): Promise<boolean> {
     try {
-      await this.#transport.request({ action: "ask if ready", path: "readyz", signal }, discard);
+      await this.#transport.request({ action: "ask if ready", path: "readyz", signal, answerMs }, discard);
       return true;
     } catch (error) {
       if ((error as { status?: number }).status === 503) return false;

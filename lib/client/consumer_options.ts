@@ -19,8 +19,19 @@ export interface ChunkPlace {
   readonly offset: number;
 }
 
+/** How soon a node has to say something. */
+export interface PromptOptions extends CallOptions {
+  /**
+   * Milliseconds within which the answer has to begin, what the node was told to wait not counted: who can ask another
+   * node does not wait for a dead one as long as the answer itself may take.
+   *
+   * @default `timeoutMs` of the client
+   */
+  readonly answerMs?: number | undefined;
+}
+
 /** What is asked for, and by whom. */
-export interface ConsumeOptions extends CallOptions {
+export interface ConsumeOptions extends PromptOptions {
   /** Name of the consumer; made by its first use. */
   readonly consumer: string;
   /**
@@ -86,7 +97,7 @@ export interface Consumed extends ConsumedHead {
 }
 
 /** Which lease ends when. */
-export interface LeaseOptions extends CallOptions {
+export interface LeaseOptions extends PromptOptions {
   /** Name of the consumer. */
   readonly consumer: string;
   /** Name of the chunk. */

@@ -15,7 +15,9 @@
  *
  * @module
  */
+export { Batch, type BatchKeeper, type BatchOutcome } from "./batch.ts";
 export { ChukchaClient, SERVER_DEFAULT } from "./client.ts";
+export { Consumer, type ConsumerOptions } from "./consumer.ts";
 export type {
   AckOptions,
   CallOptions,
@@ -33,8 +35,11 @@ export type {
   ForgetOptions,
   From,
   LeaseOptions,
+  PromptOptions,
   SeekOptions,
 } from "./consumer_options.ts";
+export { MessageError, type Source } from "./lines.ts";
+export type { Nodes, Trouble } from "./route.ts";
 export type { TailPiece } from "./event_parser.ts";
 export type { FetchLike } from "./transport.ts";
 export { isRetryable, TransportError, type TransportFailure } from "./transport_error.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { PromptOptions } from "./consumer_options.ts";
 import type { FetchLike } from "./transport.ts";
 
 /** How to reach a node. */
@@ -86,7 +87,7 @@ export interface ReadOptions extends CallOptions {
 }
 
 /** What was processed. */
-export interface AckOptions extends CallOptions {
+export interface AckOptions extends PromptOptions {
   /** Name of the chunk. */
   readonly chunk: string;
   /** Up to where it was processed: the size of the complete chunk, as it is listed; for a consumer any `nextOffset`. */

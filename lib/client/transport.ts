@@ -35,6 +35,8 @@ export interface Attempt {
   readonly signal?: AbortSignal | undefined;
   /** Added to the deadline: what the node itself was told to wait. */
   readonly extraMs?: number;
+  /** Within this time the answer has to begin, what the node was told to wait not counted. */
+  readonly answerMs?: number | undefined;
 }
 
 /** Longest piece of a foreign answer that goes into an error message. */
@@ -66,14 +68,20 @@ export class Transport {
    */
   async request<T>(attempt: Attempt, take: (response: Response) => Promise<T> | T): Promise<T> {
     const deadline = new AbortController();
-    const waitMs = this.#timeoutMs + (attempt.extraMs ?? 0);
-    const timer = setTimeout(() => deadline.abort(), waitMs);
+    const wholeMs = this.#timeoutMs + (attempt.extraMs ?? 0);
+    let waitMs = Math.min(wholeMs, (attempt.answerMs ?? Infinity) + (attempt.extraMs ?? 0));
+    let timer = setTimeout(() => deadline.abort(), waitMs);
     const outer = [this.#signal, attempt.signal].filter((signal) => signal !== undefined);
     // Whether the deadline was reached is noted here: a body that is aborted says no more than "aborted".
     try {
       const signal = AbortSignal.any([deadline.signal, ...outer]);
       const headers = this.#token === undefined ? {} : { authorization: await this.#authorization(attempt) };
       const response = await this.#fetch(this.#address(attempt), initOf(attempt, headers, signal));
+      if (waitMs < wholeMs) {
+        clearTimeout(timer);
+        timer = setTimeout(() => deadline.abort(), wholeMs - waitMs);
+        waitMs = wholeMs;
+      }
       if (!response.ok) throw await this.#refusal(attempt, response);
       return await take(response);
     } catch (error) {

@@ -63,6 +63,13 @@ export const GROUP_BYTES_MAX = 4 * MIB;
 /** Bytes that wait in the append queue of one category; above, writes are answered 503. */
 export const APPEND_QUEUE_BYTES_MAX = 64 * MIB;
 
+/** Batches of one producer in one category that are known when they are sent again: the latest so many. */
+export const PRODUCER_SEQUENCES_MAX = 128;
+/** Producers that a node remembers, of all categories; beyond, the one that wrote least recently is forgotten. */
+export const PRODUCERS_MAX = 10_000;
+/** A batch is known for this long when it is sent again. */
+export const PRODUCER_AGE_MS_MAX = 7 * 86_400_000;
+
 /** A complete chunk up to this size is synced in the background at once. */
 export const SEAL_AT_ONCE_BYTES_MAX = 8 * MIB;
 /** A larger one after this time. */
@@ -312,3 +319,60 @@ export const LOG_MESSAGES_MAX = 1_000;
 export const LOG_QUEUE_BYTES_MAX = 1 * MIB;
 /** At the end, log lines that nobody takes are waited for this long. */
 export const LOG_CLOSE_MS = 1_000;
+
+/** A client's consumer lends messages for this long, unless it says otherwise, and renews that while it works on them. */
+export const CLIENT_LEASE_MS_DEFAULT = 30_000;
+/** Shortest lease that a client's consumer asks for: it is renewed at a third of it. */
+export const CLIENT_LEASE_MS_MIN = 100;
+/** It renews them for this long at most, unless it says otherwise: a worker that hangs does not keep them for ever. */
+export const CLIENT_RENEW_MS_DEFAULT = 60 * 60_000;
+/** Batches that a client's consumer fetches ahead, unless it says otherwise, and at most. */
+export const CLIENT_PREFETCH_DEFAULT = 2;
+export const CLIENT_PREFETCH_MAX = 100;
+/** How long a client has a node wait for messages before it asks anew. */
+export const CLIENT_POLL_MS = 10_000;
+/** A node that says nothing for this long, what it was told to wait not counted, is passed over for another. */
+export const CLIENT_ANSWER_MS = 10_000;
+/** A consumer that ends waits this long for nodes to take back what it did not work on. */
+export const CLIENT_RELEASE_MS = 2_000;
+/** A client that goes back to the node it prefers waits this long before: what it acknowledged elsewhere arrives there. */
+export const CLIENT_SETTLE_MS = 500;
+/** First pause of a client after all nodes failed; it doubles from time to time. */
+export const CLIENT_RETRY_MS_MIN = 100;
+/** Longest pause. */
+export const CLIENT_RETRY_MS_MAX = 5_000;
+/** A client that was answered before throws the last error when no node has answered for this long, unless told otherwise. */
+export const CLIENT_GIVE_UP_MS_DEFAULT = 10 * 60_000;
+/** The same for one that was never answered: its addresses may be wrong. */
+export const CLIENT_FIRST_ANSWER_MS = 60_000;
+
+/** Longest wait that `/consume` may ask for. */
+export const CONSUME_WAIT_MS_MAX = 60_000;
+/** Polls of `/consume` that wait at once; above, 503. */
+export const CONSUME_POLLS_MAX = 10_000;
+/** Longest lease. */
+export const LEASE_MS_MAX = 12 * 3_600_000;
+/** Leases that run out are looked for at most this often: they may be this late. */
+export const LEASE_CHECK_MS = 10;
+/** Pieces of one node that are on lease or came back, of all consumers; above, nothing new is lent. */
+export const PIECES_MAX = 100_000;
+/** Largest `max_deliveries`. */
+export const MAX_DELIVERIES_MAX = 1_000;
+/** Times that the history of a piece tells of, half of them the first ones. */
+export const DELIVERIES_TOLD_MAX = 16;
+/** Longest name of a worker. */
+export const WORKER_CHARS_MAX = 128;
+/** Consumers of one node that are being handed messages; above, those that nobody asks for go, or 503. */
+export const DISPENSERS_MAX = 10_000;
+/** Chunks that one consumer cannot be given the next messages of, for damage, and that are passed over meanwhile. */
+export const STUCK_CHUNKS_MAX = 64;
+/** Such a chunk is looked at again after this time. */
+export const STUCK_MS = 1_000;
+/** Longest line of a dead letter; a longer letter is several lines. */
+export const DEAD_LETTER_BYTES_MAX = READ_BYTES_DEFAULT;
+/** Dead letters of one consumer that are being written at once. */
+export const DEAD_LETTERS_AT_ONCE = 4;
+/** One that could not be written is tried again after this time. */
+export const DEAD_LETTER_RETRY_MS = 1_000;
+/** Consumers whose lag `/metrics` tells, by first sight; that of all others is summed up under one label. */
+export const METRICS_CONSUMERS_MAX = 200;
