@@ -5,10 +5,11 @@
  */
 import type { Log } from "../protocol/log.ts";
 import type { ChukchaError } from "../protocol/errors.ts";
-import type { HealthCheck, NodeStatus, WriteResult } from "../protocol/types.ts";
+import type { HealthCheck, NodeStatus } from "../protocol/types.ts";
 import type { PeerMeter } from "../replication/cluster.ts";
 import type { Demand } from "../replication/confirmations.ts";
 import type { Answerer } from "../replication/peer.ts";
+import type { Stored } from "../storage/batches.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { Retention } from "../storage/retention.ts";
 import type { Store } from "../storage/store.ts";
@@ -58,7 +59,7 @@ export interface Service {
   /** Why writes are refused now, if they are; other than that the node is shutting down. */
   refusal(): ChukchaError | undefined;
   /** Resolves once enough other nodes hold a write; rejects with `not_confirmed`. */
-  confirm(category: string, result: WriteResult, demand: Demand): Promise<void>;
+  confirm(category: string, result: Stored, demand: Demand): Promise<void>;
   /** Acknowledges a complete chunk that was seen whole, on every node. Rejects with `ChukchaError`. */
   acknowledge(category: string, chunk: string, size: number): Promise<void>;
   /** What must be well for the node to be sent requests. */

@@ -8,10 +8,11 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import { WRITE_TIMEOUT_MS_DEFAULT, WRITE_TIMEOUT_MS_MAX } from "../protocol/limits.ts";
-import { checkCategory } from "../protocol/names.ts";
-import type { WriteResult } from "../protocol/types.ts";
+import { checkCategory, checkProducer } from "../protocol/names.ts";
 import type { Demand } from "../replication/confirmations.ts";
 import { within } from "../replication/within.ts";
+import type { BatchSource } from "../storage/batch_journal.ts";
+import type { Stored } from "../storage/batches.ts";
 import { type Body, takeBody } from "./body.ts";
 import { isJsonType, mayBeJson } from "./json_messages.ts";
 import { countMessages, toBatch } from "./messages.ts";
@@ -21,6 +22,8 @@ import type { Service } from "./service.ts";
 /** A default outside of the range: the node's own applies. */
 const REPLICAS = { min: 0, max: 1_000_000, default: -1 };
 const TIMEOUT_MS = { min: 0, max: WRITE_TIMEOUT_MS_MAX, default: WRITE_TIMEOUT_MS_DEFAULT };
+
+const SEQUENCE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** Handles `POST` and `PUT /write`. */
 export async function write(service: Service, request: Request): Promise<Response> {
@@ -32,6 +35,7 @@ export async function write(service: Service, request: Request): Promise<Respons
   const asked = params.integer("min_sync_replicas", REPLICAS);
   const replicas = asked < 0 ? service.minSyncReplicas : asked;
   checkReplicas(replicas, service.peerCount);
+  const source = sourceOf(params);
   if (service.draining) throw draining();
   const refusal = service.refusal();
   if (refusal) throw refusal;
@@ -54,17 +58,37 @@ export async function write(service: Service, request: Request): Promise<Respons
   const demand = { replicas, sync, timeoutMs };
   // Before it is stored: from then on its memory is not counted any more.
   const messages = countMessages(batch);
-  const result = await storeBatch(service, category, batch, demand, () => body.release());
-  if (result.size > 0) {
-    service.traffic.wrote(category, messages, result.size, service.clock.monotonic() - startMs);
+  const stored = await storeBatch(service, category, batch, demand, () => body.release(), source);
+  if (stored.known) {
+    const { chunk, offset, size } = stored;
+    return Response.json({ chunk, offset, size });
   }
-  return Response.json(result);
+  if (stored.size > 0) {
+    service.traffic.wrote(category, messages, stored.size, service.clock.monotonic() - startMs);
+  }
+  return Response.json(stored);
+}
+
+/** Who sends the batch, and with which number, so that it is known when it comes again. */
+function sourceOf(params: Params): BatchSource | undefined {
+  const producer = params.text("producer");
+  const sequence = params.text("sequence");
+  if (producer === undefined && sequence === undefined) return undefined;
+  if (producer === undefined || sequence === undefined) {
+    const [given, missing] = producer === undefined ? ["sequence", "producer"] : ["producer", "sequence"];
+    throw new ChukchaError(
+      "invalid_parameter",
+      `${missing}: missing, ${given} was given: a batch is known again by both`,
+    );
+  }
+  return { producer: checkProducer(producer), sequence: params.integer("sequence", SEQUENCE) };
 }
 
 /**
- * Stores one batch of whole messages, and resolves when what is demanded of it holds.
+ * Stores one batch of whole messages, and resolves when what is demanded of it holds; of one that was stored before, too.
  *
  * @param stored called when the batch's bytes are needed no more
+ * @param source who sent it, if it is to be stored only once
  */
 export async function storeBatch(
   service: Pick<Service, "store" | "clock" | "confirm">,
@@ -72,18 +96,21 @@ export async function storeBatch(
   batch: Uint8Array,
   { replicas, sync, timeoutMs }: Demand,
   stored: () => void,
-): Promise<WriteResult> {
+  source?: BatchSource,
+): Promise<Stored> {
   const { store, clock } = service;
   if (!sync && replicas === 0) {
     try {
-      return await store.append(category, batch, false);
+      return await store.append(category, batch, false, source);
     } finally {
       stored();
     }
   }
   const startMs = clock.monotonic();
-  const result = await within(clock, store.append(category, batch, sync).finally(stored), timeoutMs, late);
-  if (replicas > 0 && result.size > 0) {
+  const appended = store.append(category, batch, sync, source).finally(stored);
+  const result = await within(clock, appended, timeoutMs, late);
+  // What is processed already was on other nodes, or is needed by nobody.
+  if (replicas > 0 && result.size > 0 && result.known !== "processed") {
     const leftMs = startMs + timeoutMs - clock.monotonic();
     await service.confirm(category, result, { replicas, sync, timeoutMs: leftMs });
   }

@@ -10,7 +10,8 @@ import { ChukchaError } from "../protocol/errors.ts";
 import type { Log } from "../protocol/log.ts";
 import { TROUBLE_LOG_INTERVAL_MS } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
-import type { HealthCheck, PeerStatus, WriteResult } from "../protocol/types.ts";
+import type { HealthCheck, PeerStatus } from "../protocol/types.ts";
+import type { Stored } from "../storage/batches.ts";
 import type { Clock } from "../storage/clock.ts";
 import type { Random } from "../storage/random.ts";
 import type { Store } from "../storage/store.ts";
@@ -143,8 +144,13 @@ export class Cluster {
   }
 
   /** Resolves once enough other nodes hold a write; rejects with `not_confirmed`. */
-  confirm(category: string, result: WriteResult, demand: Demand): Promise<void> {
-    return this.#context.confirmations.wait(category, result, demand);
+  async confirm(category: string, result: Stored, demand: Demand): Promise<void> {
+    const { confirmations, store } = this.#context;
+    const again = result.known !== undefined;
+    const confirmed = confirmations.wait(category, result, { ...demand, again });
+    // Behind the wait: what others are told now says that somebody waits.
+    if (again) await Promise.all([confirmed, store.askAgain(category, result)]);
+    else await confirmed;
   }
 
   /** Acknowledges a chunk on every node; see `acknowledging.ts`. */

@@ -21,6 +21,8 @@ export interface Demand {
   /** They must have synced it. */
   readonly sync: boolean;
   readonly timeoutMs: number;
+  /** They may have said so before, and what they said been forgotten: they are to say it again. @default false */
+  readonly again?: boolean;
 }
 
 interface Holder {
@@ -79,9 +81,10 @@ export class Confirmations {
     return this.#watched.get(key(category, chunk))?.holders.get(instance)?.size;
   }
 
-  /** Whether someone waits for copies of this chunk to be synced. */
+  /** Whether someone waits for copies of this chunk to be synced, or for word of them: who is asked to sync says so. */
   wantsSync(category: string, chunk: string): boolean {
-    return this.#watched.get(key(category, chunk))?.waiters.some(({ demand }) => demand.sync) ?? false;
+    const waiters = this.#watched.get(key(category, chunk))?.waiters;
+    return waiters?.some(({ demand }) => demand.sync || demand.again) ?? false;
   }
 
   /** Drops what is known of a chunk that is complete and held by all, or gone; unless someone waits. */

@@ -171,6 +171,7 @@ export class Acknowledging {
     const { directory } = this.#state;
     const publish = () => publishFile(disk, directory.path, ACKNOWLEDGED_FILE, acknowledged.encode());
     await directory.ensure();
+    await this.#own.settleJournal();
     try {
       await publish();
     } catch (error) {

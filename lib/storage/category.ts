@@ -7,8 +7,11 @@
  *
  * @module
  */
-import type { ChunkInfo, WriteResult } from "../protocol/types.ts";
+import type { ChunkInfo } from "../protocol/types.ts";
 import { Acknowledging } from "./acknowledging.ts";
+import type { BatchSource } from "./batch_journal.ts";
+import type { BatchWindow } from "./batch_window.ts";
+import { Batches, type Stored } from "./batches.ts";
 import { CategoryState } from "./category_state.ts";
 import { ChunkAccess } from "./chunk_access.ts";
 import type { ChunkList } from "./chunk_list.ts";
@@ -30,6 +33,7 @@ export class Category {
   readonly acks: Acknowledging;
   readonly copies: Copies;
   readonly copyFiles: CopyFiles;
+  #batches: Batches | undefined;
   #repairing: Promise<void> | undefined;
 
   /** @param found what recovery found; nothing for a category that has no directory yet */
@@ -46,6 +50,7 @@ export class Category {
     this.acks = new Acknowledging(this.state, this.own, this.access);
     this.copies = new Copies(this.state, this.own, this.acks);
     this.copyFiles = new CopyFiles(this.state, this.own);
+    if (found && found.producers.size > 0) this.#makeBatches(found.producers);
   }
 
   /** Chunks with readable bytes. */
@@ -58,9 +63,17 @@ export class Category {
     return this.chunks.size > 0 || !this.state.acknowledged.isEmpty;
   }
 
-  /** Appends one batch: whole messages, at least one byte. Rejects with `ChukchaError`. */
-  append(bytes: Uint8Array, sync: boolean): Promise<WriteResult> {
-    return this.own.append(bytes, sync);
+  /** Appends one batch: whole messages, at least one byte; one that has a source only once. Rejects with `ChukchaError`. */
+  append(bytes: Uint8Array, sync: boolean, source?: BatchSource): Promise<Stored> {
+    if (!source) return this.own.append(bytes, sync);
+    return (this.#batches ?? this.#makeBatches()).append(bytes, sync, source);
+  }
+
+  /** Puts a batch that was recognised on the device, and has other nodes told of it again. Rejects with `ChukchaError`. */
+  async askAgain(stored: Stored): Promise<void> {
+    await this.#batches?.syncStored(stored);
+    const chunk = this.chunks.get(stored.chunk);
+    if (chunk) this.state.changed(chunk, undefined);
   }
 
   /** As `/listChunks` answers. */
@@ -108,6 +121,12 @@ export class Category {
       })
     );
     return true;
+  }
+
+  #makeBatches(found?: ReadonlyMap<string, BatchWindow>): Batches {
+    this.#batches = new Batches(this, found);
+    this.own.journal = this.#batches.journal;
+    return this.#batches;
   }
 
   /** Waits for what is queued, then completes the active chunk. */

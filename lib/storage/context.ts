@@ -4,6 +4,7 @@
  * @module
  */
 import type { Log } from "../protocol/log.ts";
+import type { ProducerBound } from "./batch_memory.ts";
 import type { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
@@ -69,6 +70,8 @@ export interface StorageContext {
   /** How often a chunk's data was given up that other nodes may still hold. */
   readonly losses: { count: number };
   readonly meter: StorageMeter;
+  /** Producers whose batches are known when they come again. */
+  readonly producers: ProducerBound;
   /** Other nodes' chunks that are not complete here. */
   readonly incomplete: Set<Chunk>;
   /** This node's own chunks of which others may hold more. */

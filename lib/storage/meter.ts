@@ -23,4 +23,6 @@ export class StorageMeter {
   syncFailures = 0;
   /** Chunks that were here and are acknowledged now. */
   acknowledgedChunks = 0;
+  /** Batches that were sent again, and not stored again. */
+  recognisedBatches = 0;
 }

@@ -14,6 +14,7 @@ import { INDEX_BYTES_MAX } from "../protocol/limits.ts";
 import { CHUNK_NUMBER_MAX, type ChunkId } from "../protocol/names.ts";
 import type { WriteResult } from "../protocol/types.ts";
 import { AppendQueue, type AppendTarget } from "./append_queue.ts";
+import type { BatchJournal, BatchSource } from "./batch_journal.ts";
 import type { CategoryState } from "./category_state.ts";
 import { Chunk } from "./chunk.ts";
 import { DiskError } from "./disk.ts";
@@ -21,6 +22,8 @@ import { toChukchaError } from "./failure.ts";
 
 /** What this node writes to one category. */
 export class OwnChunks implements AppendTarget {
+  /** What is kept of batches that have a producer; set when the first one comes. */
+  journal: BatchJournal | undefined;
   readonly #state: CategoryState;
   readonly #queue: AppendQueue;
   #active: Chunk | undefined;
@@ -38,9 +41,20 @@ export class OwnChunks implements AppendTarget {
   }
 
   /** Appends one batch: whole messages, at least one byte. Rejects with `ChukchaError`. */
-  append(bytes: Uint8Array, sync: boolean): Promise<WriteResult> {
+  append(bytes: Uint8Array, sync: boolean, source?: BatchSource): Promise<WriteResult> {
     if (this.#state.context.membership.first === undefined) return Promise.reject(notJoined());
-    return this.#queue.append(bytes, sync);
+    return this.#queue.append(bytes, sync, source);
+  }
+
+  /** Runs `step` while nothing is being appended. */
+  inTurn(step: () => Promise<void>): Promise<void> {
+    return this.#queue.inTurn(step);
+  }
+
+  /** Resolves when the journal names nothing that was not stored: before chunks are acknowledged. Rejects with `DiskError`. */
+  async settleJournal(): Promise<void> {
+    const { journal } = this;
+    if (journal?.torn) await this.inTurn(() => journal.settle());
   }
 
   /** Whether this is the chunk that is being appended to, or begun. */

@@ -17,12 +17,15 @@ import { concatenate } from "../protocol/bytes.ts";
 import { INDEX_SEGMENT_BYTES_MAX } from "../protocol/limits.ts";
 import { categoryDirectory, parseChunkName } from "../protocol/names.ts";
 import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import { JOURNAL_FILE } from "./batch_journal.ts";
+import type { BatchWindow } from "./batch_window.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
 import type { StorageContext } from "./context.ts";
 import { isExpendable, prefixBeforeDamage } from "./damaged_copy.ts";
 import { type ByteRange, examine, type Examined, pieceReader } from "./examine.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { publishFile, readFile, TEMPORARY_SUFFIX, writeAll } from "./publish_file.ts";
+import { recoverBatches } from "./recover_batches.ts";
 import { takeSealedEnd } from "./sealed_end.ts";
 
 /** What of the context recovery needs: it runs before there is anything else. */
@@ -35,6 +38,8 @@ export interface RecoveredCategory {
   readonly acknowledged: Acknowledged;
   /** Largest chunk number in use per owner, also of files that hold nothing. */
   readonly largest: ReadonlyMap<string, number>;
+  /** Batches that are known when they come again, by producer. */
+  readonly producers: ReadonlyMap<string, BatchWindow>;
 }
 
 /** Recovers one category. Rejects with `DiskError`, or `SyntaxError` if its list of acknowledged chunks is unreadable. */
@@ -64,7 +69,7 @@ export async function recoverCategory(
     const isIndex = name.endsWith(INDEX_SUFFIX);
     const id = parseChunkName(isIndex ? name.slice(0, -INDEX_SUFFIX.length) : name);
     if (!id) {
-      if (name !== ACKNOWLEDGED_FILE) {
+      if (name !== ACKNOWLEDGED_FILE && name !== JOURNAL_FILE) {
         log.debug("not a file of ours, left alone", { path: `${directory}/${name}` });
       }
       continue;
@@ -85,7 +90,11 @@ export async function recoverCategory(
       log.error("a chunk's data file is missing; its index is kept", { chunk: chunk.dataPath });
     }
   }
-  return { chunks, acknowledged, largest };
+  if (!names.has(JOURNAL_FILE)) return { chunks, acknowledged, largest, producers: new Map() };
+  const { instance } = context.options;
+  const batches = await recoverBatches(context, directory, chunks, acknowledged);
+  largest.set(instance, Math.max(batches.largest, largest.get(instance) ?? -1));
+  return { chunks, acknowledged, largest, producers: batches.windows };
 }
 
 async function recoverChunk(context: RecoveryContext, chunk: Chunk, hasIndex: boolean): Promise<void> {

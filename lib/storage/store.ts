@@ -11,8 +11,11 @@ import { ChukchaError } from "../protocol/errors.ts";
 import { INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts";
-import type { ChunkInfo, HealthCheck, ScrubStatus, WriteResult } from "../protocol/types.ts";
+import type { ChunkInfo, HealthCheck, ScrubStatus } from "../protocol/types.ts";
 import { ACKNOWLEDGED_ADVICE, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import type { BatchSource } from "./batch_journal.ts";
+import { ProducerBound } from "./batch_memory.ts";
+import type { Stored } from "./batches.ts";
 import { Category } from "./category.ts";
 import { type Census, countingChunks } from "./census.ts";
 import { ChangeLog } from "./change_log.ts";
@@ -126,6 +129,7 @@ export class Store extends ReplicaStore {
         membership: { first },
         losses: { count: 0 },
         meter: new StorageMeter(),
+        producers: new ProducerBound(),
         incomplete: new Set(),
         unsettled: new Set(),
         held: new Set(),
@@ -146,17 +150,26 @@ export class Store extends ReplicaStore {
   /**
    * Appends one batch: whole messages. An empty one is stored nowhere.
    *
-   * Resolves once it is readable here, and on the device if `sync` is set. Rejects with `ChukchaError`.
+   * Resolves once it is readable here, and on the device if `sync` is set. One that has a source is stored once, however
+   * often it comes, as far as the source is remembered: see `batches.ts`. Rejects with `ChukchaError`.
    */
-  append(category: string, bytes: Uint8Array, sync: boolean): Promise<WriteResult> {
+  append(category: string, bytes: Uint8Array, sync: boolean, source?: BatchSource): Promise<Stored> {
     if (bytes.length === 0) return Promise.resolve({ chunk: "", offset: 0, size: 0 });
     if (this.#closing) return Promise.reject(drainingError("write"));
     if (!this.joined) return Promise.reject(notJoined());
     try {
-      return this.made(category).append(bytes, sync);
+      return this.made(category).append(bytes, sync, source);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * Has other nodes asked again whether they hold a batch that was recognised: they may have said so long ago, and been
+   * forgotten. They are asked to sync it, so it is on the device here first. Rejects with `ChukchaError`.
+   */
+  async askAgain(category: string, stored: Stored): Promise<void> {
+    await this.categories.get(category)?.askAgain(stored);
   }
 
   /** Reads whole messages of one chunk. Rejects with `ChukchaError`. */
@@ -302,6 +315,7 @@ export class Store extends ReplicaStore {
         );
       }
     }
+    this.context.producers.sort();
     // Not before: a start that is refused leaves nothing running.
     unsealed.forEach((chunk) => sealer.add(chunk, true));
     for (const category of this.categories.values()) {
