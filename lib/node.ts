@@ -104,6 +104,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     openFilesMax: openFilesMax(),
     peers: settings.peers.map(({ instance }) => instance),
     bootstrap: settings.bootstrap,
+    syncEachWrite: settings.syncEachWrite,
   }, seams);
   const startMs = clock.monotonic();
   const cluster = settings.peers.length === 0 ? undefined : new Cluster({

@@ -127,6 +127,18 @@ export const OPEN_FILES_MAX = 512;
 export const OPEN_FILES_MIN = 16;
 /** Categories of one node. */
 export const CATEGORIES_MAX = 1_000_000;
+/** Consumers of one category; above, 503 for a new one. */
+export const CONSUMERS_MAX = 1_000;
+/** Names of a category's forgotten consumers that are kept; beyond, the one that was forgotten first goes. */
+export const CONSUMERS_FORGOTTEN_MAX = 1_000;
+/** Intervals of one consumer that are not acknowledged, of all owners together; an ack that would make more is a 503. */
+export const CONSUMER_INTERVALS_MAX = 4_096;
+/** Acknowledgements of consumers are on the device within this time. */
+export const CONSUMERS_SYNC_MS = 1_000;
+/** Categories whose consumers are put on the device at once. */
+export const CONSUMER_SYNCS_MAX = 16;
+/** What a consumer acknowledged is told to other nodes this late, sooner if there is something else to tell. */
+export const CONSUMER_TOLD_MS = 100;
 /** Streams of `/tail` that are open at once; above, 503. */
 export const TAILS_MAX = 10_000;
 /** A quiet event stream gets a comment this often, so that proxies keep it open. */

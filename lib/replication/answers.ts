@@ -4,7 +4,8 @@
  * An answer to a poll costs what changed since its cursor. News is what this node did itself, or what the asking node
  * cannot learn from the owner; anything else waits for the next answer, or for {@linkcode RELAY_DELAY_MS}: two nodes
  * that both follow a third would otherwise wake each other for each of its writes. What came from the asking node
- * itself is no news to it, once it has seen everything from the beginning.
+ * itself is no news to it, once it has seen everything from the beginning. What consumers acknowledge here waits for
+ * {@linkcode CONSUMER_TOLD_MS}: there may be thousands of acks a second, each of which is told with those before it.
  *
  * Where it is clear how much the asking node holds of a chunk, and little is missing, the bytes are in the answer: that
  * saves a request for each small write, which is most of what a write with replicas waits for.
@@ -15,6 +16,7 @@
  */
 import { ChukchaError } from "../protocol/errors.ts";
 import {
+  CONSUMER_TOLD_MS,
   INLINE_BYTES_MAX,
   INLINE_CHUNK_BYTES_MAX,
   PIECE_BYTES,
@@ -27,6 +29,7 @@ import {
 import { parseChunkName } from "../protocol/names.ts";
 import type { Change } from "../storage/change_log.ts";
 import type { Chunk } from "../storage/chunk.ts";
+import { countIntervals } from "../storage/consumer_record.ts";
 import { DiskError } from "../storage/disk.ts";
 import type { ClusterContext } from "./context.ts";
 import type {
@@ -35,6 +38,7 @@ import type {
   ChangesAnswer,
   ChangesRequest,
   ChunkKnowledge,
+  ConsumerChange,
   CopyState,
   FetchAnswer,
   Held,
@@ -92,17 +96,16 @@ export class Answers implements Answerer {
 
     const release = identities.hold(from);
     const deadlineMs = clock.monotonic() + Math.min(request.waitMs, REPLICATION_WAIT_MS_MAX);
-    let lazyMs = Infinity;
+    let dueMs = deadlineMs;
     try {
       for (;;) {
         const { changes, more } = this.#page(cursor.seq);
         const news = cursor.initial ? changes : changes.filter(({ source }) => source !== from.run);
         const now = clock.monotonic();
-        if (news.length > 0 && lazyMs === Infinity) lazyMs = now + RELAY_DELAY_MS;
-        const due = cursor.initial || more || this.#closed || gone?.aborted || now >= deadlineMs ||
-          now >= lazyMs || news.some((change) => isUrgent(change, request));
+        for (const change of news) dueMs = Math.min(dueMs, now + delayMs(change, request));
+        const due = cursor.initial || more || this.#closed || gone?.aborted || now >= dueMs;
         if (due) return this.#answer(request, cursor, changes.at(-1)?.seq ?? cursor.seq, news, more);
-        await this.#news(request, lazyMs !== Infinity, Math.min(deadlineMs, lazyMs), gone);
+        await this.#news(request, dueMs, gone);
       }
     } finally {
       release(gone?.aborted ?? false);
@@ -213,25 +216,23 @@ export class Answers implements Answerer {
     const { store } = this.#context;
     const page = store.changes.since(seq, REPLICATION_ENTRIES_MAX);
     let ranges = 0;
-    const end = page.changes.findIndex(({ category, acknowledged }, i) => {
-      if (acknowledged === undefined) return false;
-      ranges += store.acknowledgedOf(category, acknowledged)?.ranges.length ?? 0;
+    const end = page.changes.findIndex(({ category, acknowledged, consumer }, i) => {
+      if (acknowledged !== undefined) {
+        ranges += store.acknowledgedOf(category, acknowledged)?.ranges.length ?? 0;
+      } else if (consumer !== undefined) {
+        const record = store.consumerRecord(category, consumer);
+        if (record) ranges += record.owners.size + countIntervals(record);
+      } else return false;
       return i > 0 && ranges > REPLICATION_RANGES_MAX;
     });
     return end < 0 ? page : { changes: page.changes.slice(0, end), more: true };
   }
 
   /**
-   * Resolves when there may be news, at `untilMs`, or when nobody waits for it any more.
-   *
-   * @param isLazy news that can wait has come already: more of it changes nothing
+   * Resolves when there is news that is to be told before `untilMs`, then, or when nobody waits for it any more. Of news
+   * that can wait the first one says until when: more of it changes nothing.
    */
-  #news(
-    request: ChangesRequest,
-    isLazy: boolean,
-    untilMs: number,
-    gone: AbortSignal | undefined,
-  ): Promise<void> {
+  #news(request: ChangesRequest, untilMs: number, gone: AbortSignal | undefined): Promise<void> {
     const { clock, store } = this.#context;
     return new Promise((resolve) => {
       const wake = (): void => {
@@ -243,7 +244,7 @@ export class Answers implements Answerer {
       };
       const unwatch = store.changes.watch((change) => {
         if (change.source === request.from.run) return;
-        if (!isLazy || isUrgent(change, request)) wake();
+        if (clock.monotonic() + delayMs(change, request) < untilMs) wake();
       });
       const cancelTimer = clock.after(Math.max(0, untilMs - clock.monotonic()), wake);
       this.#wakes.add(wake);
@@ -267,6 +268,7 @@ export class Answers implements Answerer {
       more,
       heardMs: identities.heard(),
       acknowledged: news.flatMap((change) => this.#acknowledged(change)),
+      consumers: news.flatMap((change) => this.#consumer(change)),
       copies: news.flatMap(({ category, chunk }) => chunk ? [this.#stateOf(category, chunk)] : []),
       pieces: initial ? [] : this.#inline(request.from.instance, news),
     };
@@ -277,6 +279,13 @@ export class Answers implements Answerer {
       ? undefined
       : this.#context.store.acknowledgedOf(category, acknowledged);
     return of ? [{ ...of, category, instance: acknowledged! }] : [];
+  }
+
+  #consumer({ category, consumer }: Change): ConsumerChange[] {
+    const record = consumer === undefined
+      ? undefined
+      : this.#context.store.consumerRecord(category, consumer);
+    return record ? [{ category, consumer: consumer!, record }] : [];
   }
 
   #stateOf(category: string, chunk: Chunk): CopyState {
@@ -319,6 +328,11 @@ export class Answers implements Answerer {
   }
 }
 
-function isUrgent({ source, chunk }: Change, { relay }: ChangesRequest): boolean {
-  return source === undefined || (chunk !== undefined && relay.includes(chunk.instance));
+/** How long a change may wait for others that are told with it. */
+function delayMs({ source, chunk, consumer }: Change, { relay }: ChangesRequest): number {
+  // Of a consumer it does not say who was acknowledged to first: perhaps somebody who cannot be reached.
+  if (consumer !== undefined) {
+    return source === undefined || relay.length > 0 ? CONSUMER_TOLD_MS : RELAY_DELAY_MS;
+  }
+  return source === undefined || (chunk !== undefined && relay.includes(chunk.instance)) ? 0 : RELAY_DELAY_MS;
 }

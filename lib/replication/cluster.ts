@@ -170,6 +170,16 @@ export class Cluster {
     return this.#context.identities.heard();
   }
 
+  /** Until when this node has heard of all that happened at every peer; `undefined` if one of them cannot be asked now. */
+  toldMs(): number | undefined {
+    let earliest = Infinity;
+    for (const { toldMs } of this.#followers.values()) {
+      if (toldMs === undefined) return undefined;
+      earliest = Math.min(earliest, toldMs);
+    }
+    return earliest;
+  }
+
   /** How each peer is, as this node sees it. */
   status(): PeerStatus[] {
     const now = this.#context.clock.monotonic();

@@ -85,6 +85,8 @@ export class Follower {
   /** When the last poll was sent, and the first one that was not answered yet. */
   #askedMs = -Infinity;
   #unansweredMs: number | undefined;
+  /** When the last poll was sent whose answer left nothing out. */
+  #toldMs: number | undefined;
   /** The last chunk of the peer in each category, as far as its listing was read. */
   readonly #newest = new Map<string, string>();
   #ended: Promise<void> = Promise.resolve();
@@ -123,6 +125,11 @@ export class Follower {
   /** Milliseconds since this node last knew that it lacks nothing of what the peer holds; 0 as long as it knows that. */
   get behindMs(): number {
     return this.#isCurrent() ? 0 : this.#context.clock.monotonic() - this.#currentMs;
+  }
+
+  /** Until when this node has heard of all that happened at the peer; `undefined` if it cannot be asked now. */
+  get toldMs(): number | undefined {
+    return this.reachable && this.listed ? this.#toldMs : undefined;
   }
 
   /** Begins. */
@@ -268,12 +275,17 @@ export class Follower {
       if (instance === own.instance) this.#others.used(category, ranges.at(-1)?.[1] ?? -1);
       await store.mergeAcknowledged(category, instance, { ranges, sizes }, answer.node.run);
     }
+    for (const { category, consumer, record } of answer.consumers) {
+      store.mergeConsumer(category, consumer, record, answer.node.run);
+    }
     for (const copy of answer.copies) this.#consider(copy);
     // What is to be done is in the backlog now. Should the disk take no bytes, what comes behind this in the order of
     // changes must be heard of all the same: it may be acknowledgements, which make room.
     this.#cursor = answer.cursor;
     await this.#appendInline(answer.pieces);
-    if (answer.more || this.listed) return;
+    if (answer.more) return;
+    this.#toldMs = this.#askedMs;
+    if (this.listed) return;
     this.listed = true;
     // The peer may wait for these copies and, either of the two having restarted, not know of them.
     this.#newest.forEach((chunk, category) => this.report(category, chunk));
@@ -286,6 +298,7 @@ export class Follower {
     this.#run = run;
     this.#downloads.source = run;
     this.listed = false;
+    this.#toldMs = undefined;
     this.backlog.clear();
     this.#newest.clear();
     for (const { category, chunk } of store.incompleteCopies()) {
@@ -330,9 +343,9 @@ export class Follower {
   }
 
   /** A peer that answers at once that there is nothing new is not asked again at once. */
-  async #breathe({ copies, acknowledged, more }: ChangesAnswer): Promise<void> {
+  async #breathe({ copies, acknowledged, consumers, more }: ChangesAnswer): Promise<void> {
     const { clock } = this.#context;
-    const isEmpty = copies.length === 0 && acknowledged.length === 0 && !more;
+    const isEmpty = copies.length + acknowledged.length + consumers.length === 0 && !more;
     if (!isEmpty || !this.#waits || clock.monotonic() - this.#askedMs >= EMPTY_ANSWER_MS_MIN) return;
     await this.#rest(EMPTY_ANSWER_MS_MIN);
   }

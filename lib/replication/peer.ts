@@ -12,6 +12,7 @@
  * @module
  */
 import type { AcknowledgedOf } from "../storage/acknowledged.ts";
+import type { ConsumerRecord } from "../storage/consumer_record.ts";
 
 /** Who a node is: its name, the life of its data directory, and the life of its process. */
 export interface NodeId {
@@ -69,6 +70,13 @@ export interface AcknowledgedChange extends AcknowledgedOf {
   readonly instance: string;
 }
 
+/** What is known of one consumer. */
+export interface ConsumerChange {
+  readonly category: string;
+  readonly consumer: string;
+  readonly record: ConsumerRecord;
+}
+
 /** What is new at a peer. */
 export interface ChangesAnswer {
   readonly node: NodeId;
@@ -81,6 +89,7 @@ export interface ChangesAnswer {
   /** Milliseconds since the peer heard of an instance, itself or through others. */
   readonly heardMs: ReadonlyMap<string, number>;
   readonly acknowledged: readonly AcknowledgedChange[];
+  readonly consumers: readonly ConsumerChange[];
   readonly copies: readonly CopyState[];
   /** First bytes of what is new, where they are few and it is clear what the asking node lacks. */
   readonly pieces: readonly Piece[];

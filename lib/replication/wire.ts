@@ -4,7 +4,7 @@
  * ```text
  * POST /replication/changes   {"from":N,"cursor":"","held":H,"relay":["node_3"],"behind_bytes":0,"wait_ms":20000}
  *   answer                    {"node":N,"cursor":"…","reset":false,"more":false,"heard_ms":[["node_3",120]],
- *                              "acknowledged":A,"copies":C,"pieces":P}\n<bytes>
+ *                              "acknowledged":A,"consumers":K,"copies":C,"pieces":P}\n<bytes>
  * POST /replication/fetch     {"from":N,"bytes_max":4194304,"wanted":W}
  *   answer                    {"node":N,"pieces":P,"unreadable":W}\n<bytes>
  * POST /replication/knows     {"from":N,"category":"web","chunk":"node_1-chunk000000042"}
@@ -13,6 +13,7 @@
  * N   [<instance>, <incarnation>, <run>]
  * S   "unknown", "acknowledged", or of the copy [size, synced, rolling, kind]
  * A, C, H, P, W               groups of rows, see wire_rows.ts
+ * K   places of consumers, see wire_consumers.ts; left out where there are none
  * ```
  *
  * Everything is judged before it is used, in requests and in answers: it may come from a stranger. What is not as drawn
@@ -40,6 +41,7 @@ import {
   textOf,
   tupleOf,
 } from "./wire_fields.ts";
+import { decodeConsumerChanges, encodeConsumerChanges } from "./wire_consumers.ts";
 import { decodeFrame, decodeFramePieces, encodeFrame, type FrameParts } from "./wire_frame.ts";
 import {
   decodeAcknowledged,
@@ -118,6 +120,7 @@ export function encodeChangesAnswer(answer: ChangesAnswer): FrameParts {
     more: answer.more,
     heard_ms: Array.from(answer.heardMs, ([instance, ms]) => [instance, Math.round(ms)]),
     acknowledged: encodeAcknowledged(answer.acknowledged),
+    ...answer.consumers.length === 0 ? {} : { consumers: encodeConsumerChanges(answer.consumers) },
     copies: encodeCopies(answer.copies),
     pieces: encodePieces(answer.pieces),
   }, answer.pieces);
@@ -133,6 +136,7 @@ export function decodeChangesAnswer(bytes: Uint8Array): ChangesAnswer {
     more: booleanOf("more", head.more),
     heardMs: decodeHeard("heard_ms", head.heard_ms),
     acknowledged: decodeAcknowledged("acknowledged", head.acknowledged),
+    consumers: decodeConsumerChanges("consumers", head.consumers ?? []),
     copies: decodeCopies("copies", head.copies),
     pieces: decodeFramePieces("pieces", head.pieces, rest),
   };

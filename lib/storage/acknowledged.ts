@@ -63,6 +63,11 @@ export class Acknowledged {
 
   /** Whether this chunk is acknowledged. */
   has(instance: string, number: number): boolean {
+    return this.behind(instance, number) > number;
+  }
+
+  /** The first number that is not acknowledged, from `number` on. */
+  behind(instance: string, number: number): number {
     const ranges = this.#owners.get(instance)?.ranges ?? [];
     let low = 0;
     let high = ranges.length;
@@ -71,7 +76,7 @@ export class Acknowledged {
       if (ranges[middle]![1] >= number) high = middle;
       else low = middle + 1;
     }
-    return low < ranges.length && ranges[low]![0] <= number;
+    return low < ranges.length && ranges[low]![0] <= number ? ranges[low]![1] + 1 : number;
   }
 
   /** Adds a chunk. */

@@ -12,6 +12,7 @@ import { Acknowledging } from "./acknowledging.ts";
 import type { BatchSource } from "./batch_journal.ts";
 import type { BatchWindow } from "./batch_window.ts";
 import { Batches, type Stored } from "./batches.ts";
+import { CategoryConsumers } from "./category_consumers.ts";
 import { CategoryState } from "./category_state.ts";
 import { ChunkAccess } from "./chunk_access.ts";
 import type { ChunkList } from "./chunk_list.ts";
@@ -34,6 +35,7 @@ export class Category {
   readonly copies: Copies;
   readonly copyFiles: CopyFiles;
   #batches: Batches | undefined;
+  #consumers: CategoryConsumers | undefined;
   #repairing: Promise<void> | undefined;
 
   /** @param found what recovery found; nothing for a category that has no directory yet */
@@ -50,12 +52,23 @@ export class Category {
     this.acks = new Acknowledging(this.state, this.own, this.access);
     this.copies = new Copies(this.state, this.own, this.acks);
     this.copyFiles = new CopyFiles(this.state, this.own);
+    if (found?.consumers) this.#consumers = new CategoryConsumers(this.state, found.consumers);
     if (found && found.producers.size > 0) this.#makeBatches(found.producers);
   }
 
   /** Chunks with readable bytes. */
   get chunks(): ChunkList {
     return this.state.chunks;
+  }
+
+  /** Its consumers; `undefined` if there was none in this run, nor before. */
+  get foundConsumers(): CategoryConsumers | undefined {
+    return this.#consumers;
+  }
+
+  /** Its consumers. Most categories have none: this makes what keeps them. */
+  get consumers(): CategoryConsumers {
+    return this.#consumers ??= new CategoryConsumers(this.state);
   }
 
   /** Whether anything was ever stored in it. */
@@ -134,6 +147,7 @@ export class Category {
     await this.#repairing;
     await this.acks.ended();
     await this.copyFiles.ended();
+    await this.#consumers?.finish();
     await this.own.finish();
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What changed in a store, in order of last change: chunks, and per category and owner the acknowledged ones.
+ * What changed in a store, in order of last change: chunks, per category and owner the acknowledged ones, and per
+ * category the places of its consumers.
  *
  * Each of them is in the list once, with the number of its last change; a change moves it to the end and gives it the
  * next number. So whoever remembers a number is told what changed since in one pass, each thing once however often it
@@ -17,15 +18,17 @@
 import { CHANGE_BOOKMARKS_MAX } from "../protocol/limits.ts";
 import type { Chunk } from "./chunk.ts";
 
-/** That a chunk, or an owner's acknowledged chunks, changed. */
+/** That a chunk, an owner's acknowledged chunks, or the place of a consumer changed. */
 export interface Change {
   /** Number of its last change. */
   readonly seq: number;
   readonly category: string;
   /** The chunk; or else */
   readonly chunk?: Chunk;
-  /** the owner whose acknowledged chunks grew. */
+  /** the owner whose acknowledged chunks grew; or else */
   readonly acknowledged?: string;
+  /** the name of the consumer. */
+  readonly consumer?: string;
   /** Process of another node that the change came from; `undefined` for this node's own doing. */
   readonly source: string | undefined;
 }
@@ -43,6 +46,7 @@ export class ChangeEntry {
     readonly category: string,
     readonly chunk: Chunk | undefined,
     readonly acknowledged: string | undefined,
+    readonly consumer?: string,
   ) {}
 }
 
@@ -143,7 +147,8 @@ export class ChangeLog {
   }
 }
 
-function toChange({ seq, category, chunk, acknowledged, source }: ChangeEntry): Change {
+function toChange({ seq, category, chunk, acknowledged, consumer, source }: ChangeEntry): Change {
   if (chunk) return { seq, category, chunk, source };
+  if (consumer !== undefined) return { seq, category, consumer, source };
   return { seq, category, acknowledged: acknowledged!, source };
 }

@@ -8,6 +8,7 @@ import type { ProducerBound } from "./batch_memory.ts";
 import type { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
+import type { ConsumerWatchers } from "./consumer_watchers.ts";
 import type { Disk } from "./disk.ts";
 import type { ChunkReader } from "./chunk_reader.ts";
 import type { Damage } from "./damage.ts";
@@ -18,6 +19,7 @@ import type { OpenFiles } from "./open_files.ts";
 import type { RotationTimer } from "./rotation_timer.ts";
 import type { Sealer } from "./sealer.ts";
 import type { SharedSync } from "./shared_sync.ts";
+import type { Slots } from "./slots.ts";
 import type { Watchers } from "./watchers.ts";
 
 /** How a store behaves. Sizes in bytes. */
@@ -38,6 +40,8 @@ export interface StoreOptions {
   readonly peers?: readonly string[];
   /** A new data directory takes writes at once, without asking the peers which chunk numbers were used. @default false */
   readonly bootstrap?: boolean;
+  /** Acknowledgements of consumers are on the device before they are answered. @default false */
+  readonly syncEachWrite?: boolean;
 }
 
 /** Where this node stands in its cluster. */
@@ -63,6 +67,9 @@ export interface StorageContext {
   readonly sealer: Sealer;
   readonly rotation: RotationTimer;
   readonly watchers: Watchers;
+  readonly consumerWatchers: ConsumerWatchers;
+  /** Puts the places of consumers on the device, of a bounded number of categories at once. */
+  readonly consumerSyncs: Slots;
   /** Puts the names of new categories on the device. */
   readonly rootSync: SharedSync;
   readonly changes: ChangeLog;

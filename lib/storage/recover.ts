@@ -16,17 +16,23 @@
 import { concatenate } from "../protocol/bytes.ts";
 import { INDEX_SEGMENT_BYTES_MAX } from "../protocol/limits.ts";
 import { categoryDirectory, parseChunkName } from "../protocol/names.ts";
-import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import { Acknowledged, ACKNOWLEDGED_ADVICE, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { JOURNAL_FILE } from "./batch_journal.ts";
 import type { BatchWindow } from "./batch_window.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
+import { CONSUMERS_FILE, CONSUMERS_RECENT_FILE, type FoundConsumers } from "./consumers_file.ts";
 import type { StorageContext } from "./context.ts";
 import { isExpendable, prefixBeforeDamage } from "./damaged_copy.ts";
 import { type ByteRange, examine, type Examined, pieceReader } from "./examine.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import { publishFile, readFile, TEMPORARY_SUFFIX, writeAll } from "./publish_file.ts";
 import { recoverBatches } from "./recover_batches.ts";
+import { recoverConsumers } from "./recover_consumers.ts";
 import { takeSealedEnd } from "./sealed_end.ts";
+import { UnreadableFileError } from "./unreadable_file.ts";
+
+/** Files of a category's directory that are no chunks. */
+const FILES = new Set([ACKNOWLEDGED_FILE, JOURNAL_FILE, CONSUMERS_FILE, CONSUMERS_RECENT_FILE]);
 
 /** What of the context recovery needs: it runs before there is anything else. */
 export type RecoveryContext = Pick<StorageContext, "disk" | "clock" | "log" | "options">;
@@ -40,9 +46,11 @@ export interface RecoveredCategory {
   readonly largest: ReadonlyMap<string, number>;
   /** Batches that are known when they come again, by producer. */
   readonly producers: ReadonlyMap<string, BatchWindow>;
+  /** Its consumers, as the files have them; `undefined` if there are none. */
+  readonly consumers: FoundConsumers | undefined;
 }
 
-/** Recovers one category. Rejects with `DiskError`, or `SyntaxError` if its list of acknowledged chunks is unreadable. */
+/** Recovers one category. Rejects with `DiskError`, or `UnreadableFileError` for a file that it cannot do without. */
 export async function recoverCategory(
   context: RecoveryContext,
   category: string,
@@ -53,7 +61,7 @@ export async function recoverCategory(
     disk.list(directory).filter((entry) => !entry.isDirectory).map((entry) => entry.name),
   );
   const acknowledged = names.has(ACKNOWLEDGED_FILE)
-    ? Acknowledged.decode(readFile(disk, `${directory}/${ACKNOWLEDGED_FILE}`)!)
+    ? readAcknowledged(disk, `${directory}/${ACKNOWLEDGED_FILE}`)
     : new Acknowledged();
 
   const chunks: Chunk[] = [];
@@ -69,7 +77,7 @@ export async function recoverCategory(
     const isIndex = name.endsWith(INDEX_SUFFIX);
     const id = parseChunkName(isIndex ? name.slice(0, -INDEX_SUFFIX.length) : name);
     if (!id) {
-      if (name !== ACKNOWLEDGED_FILE && name !== JOURNAL_FILE) {
+      if (!FILES.has(name)) {
         log.debug("not a file of ours, left alone", { path: `${directory}/${name}` });
       }
       continue;
@@ -90,11 +98,21 @@ export async function recoverCategory(
       log.error("a chunk's data file is missing; its index is kept", { chunk: chunk.dataPath });
     }
   }
-  if (!names.has(JOURNAL_FILE)) return { chunks, acknowledged, largest, producers: new Map() };
+  const consumers = recoverConsumers(context, directory, names);
+  if (!names.has(JOURNAL_FILE)) return { chunks, acknowledged, largest, consumers, producers: new Map() };
   const { instance } = context.options;
   const batches = await recoverBatches(context, directory, chunks, acknowledged);
   largest.set(instance, Math.max(batches.largest, largest.get(instance) ?? -1));
-  return { chunks, acknowledged, largest, producers: batches.windows };
+  return { chunks, acknowledged, largest, consumers, producers: batches.windows };
+}
+
+function readAcknowledged(disk: RecoveryContext["disk"], path: string): Acknowledged {
+  try {
+    return Acknowledged.decode(readFile(disk, path)!);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UnreadableFileError(ACKNOWLEDGED_FILE, ACKNOWLEDGED_ADVICE, error);
+  }
 }
 
 async function recoverChunk(context: RecoveryContext, chunk: Chunk, hasIndex: boolean): Promise<void> {

@@ -13,6 +13,7 @@ import type { AcknowledgedOf } from "./acknowledged.ts";
 import { Category } from "./category.ts";
 import type { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
+import type { ConsumerRecord } from "./consumer_record.ts";
 import type { StorageContext } from "./context.ts";
 import type { Appended, CopyPiece } from "./copies.ts";
 import { toChukchaError } from "./failure.ts";
@@ -167,6 +168,16 @@ export abstract class ReplicaStore {
   ): Promise<void> {
     if (of.ranges.length === 0) return;
     await this.made(category).acks.merge(instance, of, source);
+  }
+
+  /** What is known of a consumer, also that it is forgotten; `undefined` if nothing is. */
+  consumerRecord(category: string, name: string): ConsumerRecord | undefined {
+    return this.categories.get(category)?.foundConsumers?.record(name);
+  }
+
+  /** Takes over what another node knows of a consumer; `source`: who said so. Throws `ChukchaError` `overloaded`. */
+  mergeConsumer(category: string, name: string, told: ConsumerRecord, source: string | undefined): void {
+    this.made(category).consumers.merge(name, told, source);
   }
 
   // --- damage ---

@@ -8,11 +8,10 @@
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
+import { CONSUMER_SYNCS_MAX, INDEX_CACHE_BYTES_MAX } from "../protocol/limits.ts";
 import type { Log } from "../protocol/log.ts";
 import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts";
 import type { ChunkInfo, HealthCheck, ScrubStatus } from "../protocol/types.ts";
-import { ACKNOWLEDGED_ADVICE, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import type { BatchSource } from "./batch_journal.ts";
 import { ProducerBound } from "./batch_memory.ts";
 import type { Stored } from "./batches.ts";
@@ -23,14 +22,17 @@ import type { Chunk } from "./chunk.ts";
 import type { ChunkList } from "./chunk_list.ts";
 import { type ChunkRange, ChunkReader } from "./chunk_reader.ts";
 import type { Clock } from "./clock.ts";
+import { ConsumerWatchers } from "./consumer_watchers.ts";
+import type { Consumers } from "./consumers.ts";
+import { ConsumersOf } from "./consumers_of.ts";
 import type { StorageContext, StoreOptions } from "./context.ts";
 import { Damage } from "./damage.ts";
 import type { Disk, DiskSpace } from "./disk.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { IndexCache } from "./index_cache.ts";
-import { COMMIT, decodeRecord, RECORD_BYTES } from "./index_record.ts";
 import { StorageMeter } from "./meter.ts";
 import { identify, LOCK_FILE, NODE_FILE, type NodeIdentity, WrongDirectoryError } from "./node_file.ts";
+import { offsetSince } from "./offset_since.ts";
 import { OpenFiles } from "./open_files.ts";
 import { notJoined } from "./own_chunks.ts";
 import type { Random } from "./random.ts";
@@ -41,7 +43,9 @@ import { RotationTimer } from "./rotation_timer.ts";
 import { Scrubber } from "./scrubber.ts";
 import { Sealer } from "./sealer.ts";
 import { SharedSync } from "./shared_sync.ts";
+import { Slots } from "./slots.ts";
 import { Tail, type TailStart } from "./tail.ts";
+import { UnreadableFileError } from "./unreadable_file.ts";
 import { Watchers } from "./watchers.ts";
 
 /** The outside world, as a store sees it. */
@@ -124,6 +128,8 @@ export class Store extends ReplicaStore {
         sealer: new Sealer(files, guard, clock, log),
         rotation: new RotationTimer(clock, options.rotateIntervalMs),
         watchers: new Watchers(),
+        consumerWatchers: new ConsumerWatchers(),
+        consumerSyncs: new Slots(CONSUMER_SYNCS_MAX),
         rootSync: new SharedSync(() => disk.syncDirectory("")),
         changes: new ChangeLog(),
         membership: { first },
@@ -209,9 +215,39 @@ export class Store extends ReplicaStore {
   tail(category: string, start: TailStart): Tail {
     return new Tail({
       category: () => this.categories.get(category),
-      offsetSince: (chunk, timeMs) => this.#offsetSince(chunk, timeMs),
+      offsetSince: (chunk, timeMs) => offsetSince(this.context.indexes, chunk, timeMs),
       watch: (notify) => this.context.watchers.add(category, notify),
     }, start);
+  }
+
+  /** The consumers of a category, which need not exist yet. */
+  consumers(category: string): Consumers {
+    return new ConsumersOf({
+      known: () => this.categories.get(category)?.foundConsumers,
+      made: () => {
+        if (this.#closing) throw drainingError("consumer");
+        return this.made(category).consumers;
+      },
+      watch: (fn) => this.context.consumerWatchers.add(category, fn),
+    });
+  }
+
+  /** Names of the categories that consumers were made for, sorted. */
+  consumedCategories(): string[] {
+    return [...this.categories.values()].filter(({ foundConsumers }) => foundConsumers).map(({ name }) =>
+      name
+    )
+      .sort();
+  }
+
+  /** The chunks of a category as they come and go, nothing to be kept; `undefined` if there is no such category. */
+  chunks(category: string): ChunkList | undefined {
+    return this.categories.get(category)?.chunks;
+  }
+
+  /** Calls `notify` whenever bytes are published in a category, until the returned function is called. */
+  watch(category: string, notify: () => void): () => void {
+    return this.context.watchers.add(category, notify);
   }
 
   /** How many files of the data directory are open. */
@@ -306,11 +342,9 @@ export class Store extends ReplicaStore {
         this.categories.set(category, new Category(category, this.context, found));
         unsealed.push(...found.chunks.filter((chunk) => chunk.complete && !chunk.sealed));
       } catch (error) {
-        if (!(error instanceof SyntaxError)) throw error;
+        if (!(error instanceof UnreadableFileError)) throw error;
         throw new WrongDirectoryError(
-          `${
-            categoryDirectory(category)
-          }/${ACKNOWLEDGED_FILE} cannot be read (${error.message}); ${ACKNOWLEDGED_ADVICE}`,
+          `${categoryDirectory(category)}/${error.file} cannot be read (${error.message}); ${error.advice}`,
           { cause: error },
         );
       }
@@ -319,6 +353,7 @@ export class Store extends ReplicaStore {
     // Not before: a start that is refused leaves nothing running.
     unsealed.forEach((chunk) => sealer.add(chunk, true));
     for (const category of this.categories.values()) {
+      category.foundConsumers?.syncSoon();
       for (const chunk of category.chunks.sorted()) if (chunk.damaged && chunk.sealed) this.healer.add(chunk);
     }
     const { incomplete, options } = this.context;
@@ -331,16 +366,6 @@ export class Store extends ReplicaStore {
     }
     const { categories, chunks, bytes } = this.totals();
     log.info("recovered", { categories, chunks, bytes, ms: Math.round(clock.monotonic() - startMs) });
-  }
-
-  #offsetSince(chunk: Chunk, timeMs: number): number {
-    const index = this.context.indexes.get(chunk);
-    // Records of one group are not cut at messages: go back to where the group begins.
-    for (let n = index.firstSince(timeMs); n > 0; n--) {
-      const before = decodeRecord(index.bytes, (n - 1) * RECORD_BYTES);
-      if (before && (before.flags & COMMIT) !== 0) return before.end;
-    }
-    return 0;
   }
 }
 

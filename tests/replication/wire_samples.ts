@@ -10,6 +10,7 @@ import type {
   ChangesAnswer,
   ChangesRequest,
   ChunkKnowledge,
+  ConsumerChange,
   CopyState,
   FetchAnswer,
   Held,
@@ -17,6 +18,7 @@ import type {
   Piece,
 } from "../../lib/replication/peer.ts";
 import type { FetchRequest, KnowsRequest } from "../../lib/replication/wire.ts";
+import { consumerRecord } from "../storage/consumer_samples.ts";
 
 const SIZE_MAX = 2 ** 48 - 1;
 
@@ -85,6 +87,12 @@ const acknowledged: fc.Arbitrary<AcknowledgedChange> = fc.record({
   return { category, instance, ranges, sizes };
 });
 
+const consumer: fc.Arbitrary<ConsumerChange> = fc.record({
+  category,
+  consumer: category,
+  record: consumerRecord,
+});
+
 const wanted = fc.oneof(
   fc.record({ category, chunk, offset: size }),
   fc.record({ category, chunk, offset, length: fc.integer({ min: 1, max: 40 }) }),
@@ -109,6 +117,7 @@ export const changesAnswer: fc.Arbitrary<ChangesAnswer> = fc.record({
     new Map(all)
   ),
   acknowledged: fc.array(acknowledged, few),
+  consumers: fc.array(consumer, few),
   copies: fc.array(copy, few),
   pieces: fc.array(piece, few),
 });
@@ -164,6 +173,17 @@ export const NEWS: ChangesAnswer = {
     instance: "node_2",
     ranges: [[0, 4], [6, 6]],
     sizes: new Map([[3, 100], [6, 0]]),
+  }],
+  consumers: [{
+    category: "web",
+    consumer: "indexer",
+    record: {
+      epoch: 2,
+      leases: true,
+      forgotten: false,
+      sinceMs: undefined,
+      owners: new Map([["node_1", [{ start: { number: 4, offset: 900 }, end: undefined }]]]),
+    },
   }],
   copies: [
     copyOf("node_2-chunk000000007", { size: 14, synced: 9 }),

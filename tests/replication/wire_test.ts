@@ -157,6 +157,7 @@ Deno.test("the layout is as drawn", () => {
     more: false,
     heard_ms: [["node_3", 120]],
     acknowledged: [["web", "node_2", [[0, 4], [6, 6]], [[3, 100], [6, 0]]]],
+    consumers: [["web", "indexer", 2, 1, null, [["node_1", [[4, 900]]]]]],
     copies: [
       ["web", "node_2", [[7, 14, 9, 0xfedcba98, 0], [8, 5, 0, 0xfedcba98, 1]]],
       ["web", "node_3", [[0, 5, 0, 0xfedcba98, 2]]],
@@ -189,8 +190,20 @@ Deno.test("what a later version adds is left alone", () => {
   document.copies[0][2][0].push("later");
   document.acknowledged[0].push("later");
   document.heard_ms[0].push("later");
+  document.consumers[0].push("later");
+  document.consumers[0][5][0].push("later");
+  document.consumers[0][3] |= 128;
   const bytes = NEWS.pieces.map(({ bytes }) => new Uint8Array(bytes));
   assertEquals(decodeChangesAnswer(concatenate([utf8(JSON.stringify(document) + "\n"), ...bytes])), NEWS);
+});
+
+Deno.test("a node that knows no consumers tells none", () => {
+  const document = JSON.parse(new TextDecoder().decode(encodeChangesAnswer(NEWS)[0]));
+  delete document.consumers;
+  const bytes = NEWS.pieces.map(({ bytes }) => new Uint8Array(bytes));
+  const answer = decodeChangesAnswer(concatenate([utf8(JSON.stringify(document) + "\n"), ...bytes]));
+  assertEquals(answer, { ...NEWS, consumers: [] });
+  assertEquals(JSON.parse(new TextDecoder().decode(encodeChangesAnswer(answer)[0])), document);
 });
 
 /** The news with other fields in its document. */
@@ -205,6 +218,11 @@ function refusalOf(change: (document: Record<string, unknown>) => void): string 
 Deno.test("a refusal names the field, the value and the rule", () => {
   const copies = (...row: unknown[]) => [["web", "node_2", [row]]];
   const acked = (ranges: unknown, sizes: unknown = []) => [["web", "node_2", ranges, sizes]];
+  const placed = (
+    { consumer = "x", epoch = 0, flags = 0, since = null, owners = [] }: Record<string, unknown>,
+  ) => {
+    return [["web", consumer, epoch, flags, since, owners]];
+  };
   const rows: [field: string, value: unknown, says: string][] = [
     ["node", ["../x", "a", "b"], 'node.instance: "../x" is not an instance'],
     ["node", ["node_2", "a-b", "b"], 'node.incarnation: "a-b" is not 1 to 64 of 0-9 A-Z a-z'],
@@ -237,6 +255,17 @@ Deno.test("a refusal names the field, the value and the rule", () => {
       "acknowledged.sizes.number: 5 is not a whole number from 6",
     ],
     ["acknowledged", acked([[0, 6]], [[5, -1]]), "acknowledged.sizes.size: -1 is not"],
+    ["consumers", placed({ consumer: "../x" }), 'consumers.consumer: "../x" is not a consumer'],
+    ["consumers", placed({ epoch: -1 }), "consumers.epoch: -1 is not a whole number from 0"],
+    ["consumers", placed({ flags: "1" }), 'consumers.flags: "1" is not a whole number'],
+    ["consumers", placed({ since: -1 }), "consumers.since: -1 is not"],
+    ["consumers", placed({ owners: [["..", []]] }), 'consumers.owner: ".." is not an instance'],
+    [
+      "consumers",
+      placed({ owners: [["n", [[2, 0], [1, 0]]]] }),
+      "consumers.unread: a list of 2 is not intervals",
+    ],
+    ["consumers", placed({ owners: [["n", []], ["n", []]] }), 'consumers.owner: "n" is not told once'],
     ["pieces", [], "pieces.length: 0 is not the 10 bytes that follow, in all"],
     ["pieces", [["web", "node_2", [[7, 9, 11, 0, 0]]]], "pieces.length: 11 is not the 10 bytes"],
     ["pieces", [["web", "node_2", [[7, 9, 9, 0, 0]]]], "pieces.length: 9 is not the 10 bytes"],

@@ -78,6 +78,7 @@ export function changesResponse(node: NodeId, more: Partial<ChangesAnswer> = {})
     heardMs: new Map(),
     acknowledged: [],
     copies: [],
+    consumers: [],
     pieces: [],
     ...more,
   };

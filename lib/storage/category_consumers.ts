@@ -1,0 +1,341 @@
+/**
+ * The consumers of one category of this node: what is known of them, in memory and in their files.
+ *
+ * A change is applied to what is known, written, and only then known: one that the disk does not take is refused, and
+ * nothing has happened. Changes that come together are written together: acknowledgements of one moment in one file,
+ * and what has to be on the device while a sync is under way in the next one. So `consumers_file.ts` says what a crash
+ * leaves. What other nodes tell is known at once, and saved within {@linkcode CONSUMERS_SYNC_MS}: they tell it again to
+ * the next process. For the same reason a full disk does not keep them from telling it.
+ *
+ * Since what is known only grows, two changes that are written at the same time need not know of each other: what comes
+ * of both is their merger.
+ *
+ * @module
+ */
+import { ChukchaError, quote } from "../protocol/errors.ts";
+import {
+  CONSUMER_INTERVALS_MAX,
+  CONSUMERS_FORGOTTEN_MAX,
+  CONSUMERS_MAX,
+  CONSUMERS_SYNC_MS,
+  TROUBLE_LOG_INTERVAL_MS,
+} from "../protocol/limits.ts";
+import type { ChunkPosition, From } from "../protocol/position.ts";
+import type { CategoryState } from "./category_state.ts";
+import { ChangeEntry } from "./change_log.ts";
+import type { Chunk } from "./chunk.ts";
+import type { CancelTimer } from "./clock.ts";
+import { type ConsumerAck, type ConsumerChange, ConsumerChanges } from "./consumer_changes.ts";
+import { RecordedPlace } from "./consumer_place.ts";
+import { type ConsumerRecord, countIntervals, mergeConsumers, sameConsumer } from "./consumer_record.ts";
+import { ConsumersFile, type FoundConsumers } from "./consumers_file.ts";
+import { toChukchaError } from "./failure.ts";
+import { without } from "./unread.ts";
+
+/** A change that waits to be written. */
+interface Waiting {
+  readonly name: string;
+  readonly change: ConsumerChange;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What is known of one consumer, and its place in the order of changes. */
+interface Known {
+  place: RecordedPlace;
+  readonly entry: ChangeEntry;
+}
+
+/** Consumers, by name. */
+export class CategoryConsumers {
+  readonly #state: CategoryState;
+  readonly #changes: ConsumerChanges;
+  readonly #file: ConsumersFile;
+  readonly #known = new Map<string, Known>();
+  #forgotten = 0;
+  /** There are consumers elsewhere that have no room here. */
+  #untaken = false;
+  readonly #acks: Waiting[] = [];
+  readonly #moves: Waiting[] = [];
+  #saving: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  /** Grows with each change; `#synced` is what of that is on the device. */
+  #version = 0;
+  #synced = 0;
+  #cancelSync: CancelTimer | undefined;
+  #toldMs = -Infinity;
+
+  /** @param found what recovery found */
+  constructor(state: CategoryState, found?: FoundConsumers) {
+    this.#state = state;
+    this.#changes = new ConsumerChanges(state);
+    this.#file = new ConsumersFile(state.context.disk, state.directory.path, found?.unsynced ?? false);
+    found?.records.forEach((record, name) => this.#set(name, record, undefined));
+    if (!found?.unsynced) this.#synced = this.#version;
+  }
+
+  /** Sorted by name, without those that are forgotten. */
+  list(): RecordedPlace[] {
+    return [...this.#known.values()].map(({ place }) => place).filter(({ record }) => !record.forgotten)
+      .sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** One that is not forgotten. */
+  get(name: string): RecordedPlace | undefined {
+    const place = this.#known.get(name)?.place;
+    return place?.record.forgotten ? undefined : place;
+  }
+
+  /** What is known of it, also that it is forgotten. */
+  record(name: string): ConsumerRecord | undefined {
+    return this.#known.get(name)?.place.record;
+  }
+
+  /** The existing one, or a new one. */
+  async begin(name: string, from: From): Promise<RecordedPlace> {
+    const known = this.get(name);
+    if (known) return known;
+    await this.#move(name, this.#changes.begin(from));
+    return this.#present(name);
+  }
+
+  /** Says that it uses leases. */
+  async useLeases(name: string): Promise<void> {
+    if (this.get(name)?.leases) return;
+    await this.#move(name, this.#changes.useLeases(name));
+  }
+
+  /** Bytes of a chunk are processed. */
+  acknowledge(ack: ConsumerAck): Promise<void> {
+    const { syncEachWrite = false } = this.#state.context.options;
+    const change = this.#changes.acknowledge(ack);
+    return syncEachWrite ? this.#move(ack.name, change) : this.#wait(this.#acks, ack.name, change, () => {
+      this.#saving ??= this.#saveAll().finally(() => this.#saving = undefined);
+    });
+  }
+
+  /** Moves it. */
+  async seek(name: string, to: From | readonly ChunkPosition[]): Promise<RecordedPlace> {
+    await this.#move(name, this.#changes.seek(name, to));
+    this.#notify(name);
+    return this.#present(name);
+  }
+
+  /** Forgets it. */
+  async forget(name: string): Promise<void> {
+    await this.#move(name, this.#changes.forget(name));
+    this.#notify(name);
+  }
+
+  /** Takes over what another node knows; `source`: who said so. */
+  merge(name: string, told: ConsumerRecord, source: string | undefined): void {
+    const known = this.#known.get(name)?.place.record;
+    if (countIntervals(told) > 2 * CONSUMER_INTERVALS_MAX) {
+      return this.#leave(name, "its place has too many intervals");
+    }
+    if (!known && !told.forgotten && this.#known.size - this.#forgotten >= CONSUMERS_MAX) {
+      return this.#leave(name, `there are ${CONSUMERS_MAX} already`);
+    }
+    const merged = known ? mergeConsumers(known, told) : told;
+    if (known && sameConsumer(merged, known)) return;
+    // What is not taken over is handed out again, should its consumer come here.
+    if (known && known.epoch === merged.epoch && countIntervals(merged) > CONSUMER_INTERVALS_MAX) return;
+    // Whoever said so is told as well, unless that was all there is to know.
+    this.#set(name, merged, sameConsumer(merged, told) ? source : undefined);
+    this.syncSoon();
+    this.#notify(name);
+  }
+
+  /** Whether there are consumers, and all of them are done with a chunk. */
+  passed({ instance, number, size }: Chunk): boolean {
+    if (this.#untaken || this.#known.size === this.#forgotten) return false;
+    for (const { place } of this.#known.values()) {
+      if (place.record.forgotten) continue;
+      const unread = place.unread(instance);
+      if (without(unread, { number, offset: 0 }, { number, offset: size }) !== unread) return false;
+    }
+    return true;
+  }
+
+  /** Puts what is known on the device within {@linkcode CONSUMERS_SYNC_MS}, if it is not. */
+  syncSoon(): void {
+    if (this.#cancelSync || this.#version === this.#synced) return;
+    this.#cancelSync = this.#state.context.clock.after(CONSUMERS_SYNC_MS, () => {
+      this.#cancelSync = undefined;
+      this.#startSync();
+    });
+  }
+
+  /** Puts what is known on the device now, and waits for what is under way. */
+  async finish(): Promise<void> {
+    while (this.#saving || this.#syncing) await (this.#saving ?? this.#syncing);
+    this.#cancelSync?.();
+    this.#cancelSync = undefined;
+    if (this.#version !== this.#synced) await this.#startSync();
+    // One that failed has asked for another one.
+    const cancel = this.#cancelSync as CancelTimer | undefined;
+    cancel?.();
+    this.#cancelSync = undefined;
+  }
+
+  // --- writing ---
+
+  #move(name: string, change: ConsumerChange): Promise<void> {
+    return this.#wait(this.#moves, name, change, () => void this.#startSync());
+  }
+
+  #wait(queue: Waiting[], name: string, change: ConsumerChange, start: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      queue.push({ name, change, resolve, reject });
+      start();
+    });
+  }
+
+  async #saveAll(): Promise<void> {
+    await new Promise<void>((resolve) => this.#state.context.clock.soon(resolve));
+    while (this.#acks.length > 0) {
+      await this.#group(this.#acks.splice(0), (all) => this.#file.save(all));
+    }
+    this.syncSoon();
+  }
+
+  #startSync(): Promise<void> {
+    return this.#syncing ??= this.#syncAll().finally(() => this.#syncing = undefined);
+  }
+
+  /** At least once: what is known and not on the device goes with it. */
+  async #syncAll(): Promise<void> {
+    const { consumerSyncs } = this.#state.context;
+    do {
+      await consumerSyncs.run(async () => {
+        const version = this.#version;
+        const moved = await this.#group(this.#moves.splice(0), (all) => this.#file.sync(all), true);
+        if (moved === undefined) return;
+        // What was acknowledged meanwhile is in the other file.
+        this.#synced = this.#version === version + moved ? this.#version : version;
+      });
+    } while (this.#moves.length > 0);
+    this.syncSoon();
+  }
+
+  /** Applies and writes what waits, or refuses all of it; returns how many consumers it has changed, if it was written. */
+  async #group(
+    group: readonly Waiting[],
+    write: (all: ReadonlyMap<string, ConsumerRecord>) => void | Promise<void>,
+    always = false,
+  ): Promise<number | undefined> {
+    const applied: Waiting[] = [];
+    const draft = new Map<string, ConsumerRecord>();
+    for (const waiting of group) {
+      try {
+        this.#apply(waiting, draft);
+        applied.push(waiting);
+      } catch (error) {
+        waiting.reject(error);
+      }
+    }
+    if (draft.size === 0 && !always) {
+      applied.forEach(({ resolve }) => resolve());
+      return 0;
+    }
+    try {
+      await this.#state.directory.ensure();
+      const all = new Map(Array.from(this.#known, ([name, { place }]) => [name, place.record]));
+      draft.forEach((record, name) => {
+        const known = all.get(name);
+        all.set(name, known ? mergeConsumers(known, record) : record);
+      });
+      await write(all);
+    } catch (error) {
+      this.#failed(error, applied);
+      return undefined;
+    }
+    const before = this.#version;
+    draft.forEach((record, name) => {
+      const known = this.record(name);
+      this.#set(name, known ? mergeConsumers(known, record) : record, undefined);
+    });
+    applied.forEach(({ resolve }) => resolve());
+    return this.#version - before;
+  }
+
+  #apply({ name, change }: Waiting, draft: Map<string, ConsumerRecord>): void {
+    const known = draft.get(name) ?? this.record(name);
+    if (!known && this.#known.size - this.#forgotten + draft.size >= CONSUMERS_MAX) {
+      throw new ChukchaError(
+        "overloaded",
+        `consumer: ${
+          quote(name)
+        }: category ${this.#state.name} has ${CONSUMERS_MAX} consumers already, which is the ` +
+          "most; forget those that are not used any more",
+      );
+    }
+    const record = change(known);
+    if (record !== known) draft.set(name, record);
+  }
+
+  #failed(error: unknown, waiting: readonly Waiting[]): void {
+    const { log, clock } = this.#state.context;
+    waiting.forEach(({ name, reject }) => {
+      try {
+        reject(toChukchaError(error, `consumer ${name}`));
+      } catch (defect) {
+        reject(defect);
+      }
+    });
+    if (waiting.length > 0 || clock.monotonic() - this.#toldMs < TROUBLE_LOG_INTERVAL_MS) return;
+    this.#toldMs = clock.monotonic();
+    log.error("the places of consumers could not be put on the device; it is tried again", {
+      category: this.#state.name,
+      error: String(error),
+    });
+  }
+
+  #set(name: string, record: ConsumerRecord, source: string | undefined): void {
+    const known = this.#known.get(name);
+    if (known?.place.record === record) return;
+    if (known?.place.record.forgotten) this.#forgotten--;
+    const entry = known?.entry ?? new ChangeEntry(this.#state.name, undefined, undefined, name);
+    // Those that are forgotten stand in the order in which they were.
+    if (record.forgotten) this.#known.delete(name);
+    this.#known.set(name, { place: new RecordedPlace(name, record, this.#changes.startOf), entry });
+    if (record.forgotten) this.#forgotten++;
+    this.#version++;
+    this.#state.context.changes.touch(entry, source);
+    if (this.#forgotten > CONSUMERS_FORGOTTEN_MAX) this.#drop();
+  }
+
+  /** Drops the one that was forgotten first. */
+  #drop(): void {
+    for (const [name, { place, entry }] of this.#known) {
+      if (!place.record.forgotten) continue;
+      this.#known.delete(name);
+      this.#state.context.changes.remove(entry);
+      this.#forgotten--;
+      return;
+    }
+  }
+
+  #leave(name: string, why: string): void {
+    if (this.#untaken) return;
+    this.#untaken = true;
+    this.#state.context.log.warn(
+      "a consumer of another node is not taken over: nothing is deleted for having been read",
+      {
+        category: this.#state.name,
+        consumer: name,
+        why,
+      },
+    );
+  }
+
+  #present(name: string): RecordedPlace {
+    const place = this.get(name);
+    if (place) return place;
+    throw new ChukchaError("consumer_not_found", `consumer: ${quote(name)} was forgotten meanwhile`);
+  }
+
+  #notify(name: string): void {
+    this.#state.context.consumerWatchers.notify(this.#state.name, name);
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Takes over what the files of a category say of its consumers, see `consumers_file.ts`.
+ *
+ * @module
+ */
+import {
+  CONSUMERS_ADVICE,
+  CONSUMERS_FILE,
+  CONSUMERS_RECENT_FILE,
+  type FoundConsumers,
+  readConsumers,
+} from "./consumers_file.ts";
+import type { StorageContext } from "./context.ts";
+import { UnreadableFileError } from "./unreadable_file.ts";
+
+/**
+ * Both files, as one; `undefined` if there is none.
+ *
+ * Throws `UnreadableFileError` if `consumers.json` is none of ours, or `DiskError`.
+ */
+export function recoverConsumers(
+  { disk, log }: Pick<StorageContext, "disk" | "log">,
+  directory: string,
+  names: ReadonlySet<string>,
+): FoundConsumers | undefined {
+  if (!names.has(CONSUMERS_FILE) && !names.has(CONSUMERS_RECENT_FILE)) return undefined;
+  let found: FoundConsumers;
+  try {
+    found = readConsumers(disk, directory);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UnreadableFileError(CONSUMERS_FILE, CONSUMERS_ADVICE, error);
+  }
+  if (found.torn !== undefined) {
+    log.warn(
+      "what consumers acknowledged last was not on the device yet; these messages are handed out again",
+      {
+        path: `${directory}/${CONSUMERS_RECENT_FILE}`,
+        error: found.torn,
+      },
+    );
+  }
+  return found;
+}
