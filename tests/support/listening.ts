@@ -26,11 +26,12 @@ export interface Listening extends AsyncDisposable {
 /**
  * Starts a process and waits until it says where it listens; throws with its output if it does not.
  *
- * @param options `address` is what the URL looks like where it is not one of this machine for itself
+ * @param options `address` is what the URL looks like where it is not one of this machine for itself; or whatever else is
+ * printed by what can be reached
  */
 export async function startListening(
   program: string,
-  options: { args: string[]; cwd?: string | URL; env?: Record<string, string>; address?: RegExp },
+  options: Pick<Deno.CommandOptions, "cwd" | "env" | "uid" | "gid"> & { args: string[]; address?: RegExp },
 ): Promise<Listening> {
   const { address = ADDRESS, ...rest } = options;
   const command = new Deno.Command(program, { ...rest, stdin: "null", stdout: "piped", stderr: "piped" });
