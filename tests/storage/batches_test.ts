@@ -8,9 +8,9 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import { PRODUCER_AGE_MS_MAX, PRODUCER_SEQUENCES_MAX, PRODUCERS_MAX } from "../../lib/protocol/limits.ts";
 import { JOURNAL_FILE } from "../../lib/storage/batch_journal.ts";
-import { ProducerBound } from "../../lib/storage/batch_memory.ts";
-import { BatchMemory } from "../../lib/storage/batch_memory.ts";
 import { eachEntry } from "../../lib/storage/batch_entry.ts";
+import { BatchMemory, ProducerBound } from "../../lib/storage/batch_memory.ts";
+import { crc32 } from "../../lib/storage/crc32.ts";
 import type { Store } from "../../lib/storage/store.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
@@ -196,6 +196,31 @@ Deno.test("Batches: what damage took is stored again", async () => {
   const stored = await store.append("c", bytes("one\n"), false, by("p", 1));
   assertEquals([stored.known, stored.chunk], [undefined, "n-chunk000000001"]);
   assertEquals((await store.append("c", bytes("one\n"), false, by("p", 1))).chunk, "n-chunk000000001");
+  await store.close();
+});
+
+Deno.test("Batches: what is neither here nor acknowledged is stored again", async () => {
+  const { store, disk } = await openNew();
+  await store.append("c", bytes("one\n"), false, by("p", 1));
+  await store.finish();
+  // The chunk makes room for the list that it is acknowledged in, and even that is not enough.
+  disk.faults.before = (operation, path) =>
+    operation === "write" && path.endsWith(".tmp") ? "full" : undefined;
+  await assertRejects(() => store.acknowledge("c", FIRST, 4), ChukchaError);
+  disk.faults.before = () => undefined;
+  const stored = await store.append("c", bytes("one\n"), false, by("p", 1));
+  assertEquals([stored.known, stored.chunk], [undefined, "n-chunk000000001"]);
+  await store.close();
+});
+
+Deno.test("Batches: bytes are compared, not only checksums", async () => {
+  const { store } = await openNew();
+  const [one, other] = ["plumless\n", "buckeroo\n"].map(bytes) as [Uint8Array, Uint8Array];
+  assertEquals(crc32(one), crc32(other), "both have one CRC");
+  await store.append("c", one, false, by("p", 1));
+  const error = await assertRejects(() => store.append("c", other, false, by("p", 1)), ChukchaError);
+  assertEquals(error.code, "sequence_reused");
+  assertEquals((await store.append("c", one, false, by("p", 1))).known, "here");
   await store.close();
 });
 
