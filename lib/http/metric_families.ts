@@ -195,6 +195,12 @@ export const FAMILIES: readonly Family[] = [
     ({ scrub }) => scrub.last_round_ms === null ? undefined : scrub.last_round_ms / 1000,
   ),
   single(
+    "chukcha_recognised_batches_total",
+    "counter",
+    "Batches that came again with their producer and sequence, and were not stored again.",
+    ({ meter }) => meter.recognisedBatches,
+  ),
+  single(
     "chukcha_acknowledged_chunks_total",
     "counter",
     "Chunks that were here and are acknowledged now.",

@@ -29,8 +29,17 @@ function write(operationId: string): JsonObject {
   return {
     operationId,
     summary: "Append a batch of messages, whole or not at all",
-    description: "A category is made by its first write. An empty body is 200 and writes nothing.",
-    parameters: parameters("category", "sync_each_write", "min_sync_replicas", "timeout", "content_encoding"),
+    description: "A category is made by its first write. An empty body is 200 and writes nothing. With producer and " +
+      "sequence, a batch that this node has stored before is not stored again, and answered with its first place.",
+    parameters: parameters(
+      "category",
+      "sync_each_write",
+      "min_sync_replicas",
+      "timeout",
+      "producer",
+      "sequence",
+      "content_encoding",
+    ),
     requestBody: WRITE_BODY,
     responses: {
       200: json("Stored, and readable from this node.", schema("WriteResult")),
@@ -38,6 +47,7 @@ function write(operationId: string): JsonObject {
         ...DOOR,
         "invalid_parameter",
         "invalid_body",
+        "sequence_reused",
         "too_large",
         "unsupported_encoding",
         "overloaded",

@@ -156,6 +156,18 @@ export const PARAMETERS = {
     "Milliseconds that replicas may take to confirm.",
     { ...count, maximum: WRITE_TIMEOUT_MS_MAX, default: WRITE_TIMEOUT_MS_DEFAULT },
   ),
+  producer: query(
+    "producer",
+    false,
+    "Who writes: a name that nobody else uses for this category. With sequence, a retry is stored once.",
+    { $ref: "#/components/schemas/Category" },
+  ),
+  sequence: query(
+    "sequence",
+    false,
+    "Number of the batch, chosen by the producer, another one for each batch. With producer.",
+    { ...count, maximum: Number.MAX_SAFE_INTEGER },
+  ),
   from: query(
     "from",
     false,

@@ -62,7 +62,7 @@ Deno.test("OPENAPI lists every code of an error under its status", () => {
     Object.keys(ERROR_STATUS),
   );
   const { responses } = document.paths["/write"].post;
-  assertEquals(Object.keys(responses), ["200", "400", "401", "403", "413", "415", "503"]);
+  assertEquals(Object.keys(responses), ["200", "400", "401", "403", "409", "413", "415", "503"]);
   assertEquals(responses["413"].description, "code: too_large");
   assert(responses["503"].headers["Retry-After"]);
 });
