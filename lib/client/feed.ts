@@ -3,7 +3,8 @@
  *
  * One request is under way at a time, and at most `prefetch` batches wait, so that the bytes held are bounded as well.
  * When the loop ends, what waits is given back at once, so that other workers need not wait for leases. A request that is
- * under way is aborted; what its answer had already named is given back too.
+ * under way gets a moment: a node that had messages for it has lent them already, and says which, so that they can be
+ * given back as well. Aborted at once, it would leave them lent to nobody. One that still waits then is aborted.
  *
  * **Nodes.** All workers of a consumer start at the same node, since leases are known only there. When it fails, each goes
  * on at the next one. When it is back, they return: workers at different nodes would be given the same messages for ever,
@@ -15,7 +16,7 @@
  *
  * @module
  */
-import { CLIENT_ANSWER_MS, CLIENT_POLL_MS, CLIENT_SETTLE_MS } from "../protocol/limits.ts";
+import { CLIENT_ANSWER_MS, CLIENT_LEAVE_MS, CLIENT_POLL_MS, CLIENT_SETTLE_MS } from "../protocol/limits.ts";
 import { Batch } from "./batch.ts";
 import type { ChukchaClient } from "./client.ts";
 import type { ConsumedHead, ConsumeOptions } from "./consumer_options.ts";
@@ -39,6 +40,9 @@ export class Feed {
   readonly #options: FeedOptions;
   readonly #route: Route;
   readonly #ending = new AbortController();
+  /** Aborts the request for messages that is under way, a moment after the end. */
+  readonly #leaving = new AbortController();
+  #leaveTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #waiting: Batch[] = [];
   readonly #filling: Promise<void>;
   /** What is given back besides: awaited at the end. */
@@ -99,12 +103,14 @@ export class Feed {
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#abort();
     await Promise.all([this.#filling, this.#asking]);
+    clearTimeout(this.#leaveTimer);
     await Promise.all(this.#givingBack);
   }
 
   readonly #abort = (): void => {
     if (this.#ending.signal.aborted) return;
     this.#ending.abort();
+    this.#leaveTimer = setTimeout(() => this.#leaving.abort(), CLIENT_LEAVE_MS);
     this.#giveBackWaiting();
     this.#notify();
   };
@@ -148,6 +154,7 @@ export class Feed {
     const onHead = (said: ConsumedHead): void => {
       head = said;
       startMs = performance.now();
+      if (signal.aborted) this.#leaving.abort();
     };
     try {
       const got = await client.consume(category, {
@@ -155,7 +162,7 @@ export class Feed {
         waitMs: CLIENT_POLL_MS,
         answerMs: CLIENT_ANSWER_MS,
         onHead,
-        signal,
+        signal: this.#leaving.signal,
       });
       this.#route.worked();
       if (!got) return;

@@ -41,6 +41,7 @@ export type {
 export { MessageError, type Source } from "./lines.ts";
 export type { Nodes, Trouble } from "./route.ts";
 export type { TailPiece } from "./event_parser.ts";
+export { type FollowOptions, Piece } from "./tail.ts";
 export type { FetchLike } from "./transport.ts";
 export { isRetryable, TransportError, type TransportFailure } from "./transport_error.ts";
 export {

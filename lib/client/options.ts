@@ -101,7 +101,7 @@ export interface AckOptions extends PromptOptions {
 }
 
 /** Where a tail starts. */
-export interface TailOptions extends CallOptions {
+export interface TailOptions extends PromptOptions {
   /**
    * `earliest`, `latest`, milliseconds since 1970, or a time like `2026-11-22T10:00:00Z`.
    *
@@ -110,4 +110,6 @@ export interface TailOptions extends CallOptions {
   readonly from?: string | undefined;
   /** Goes on behind this place, and overrides `from`: the cursor of a piece of `follow`, or the `id` of an event. */
   readonly cursor?: string | undefined;
+  /** Called when the node begins to answer. For plain lines that is when there is a first message. */
+  readonly onOpen?: (() => void) | undefined;
 }

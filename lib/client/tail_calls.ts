@@ -16,7 +16,7 @@ const SILENCE_MS = 3 * TAIL_KEEPALIVE_MS;
 export async function* tailLines(
   transport: Transport,
   category: string,
-  { from, cursor, signal }: TailOptions,
+  { from, cursor, onOpen, answerMs, signal }: TailOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   const attempt = {
     action: `tail category "${checkCategory(category)}"`,
@@ -24,8 +24,10 @@ export async function* tailLines(
     query: { category, from, cursor },
     headers: { accept: "text/plain" },
     signal,
+    answerMs,
   };
   const body = await transport.request(attempt, bodyOf);
+  onOpen?.();
   try {
     yield* pieces(body);
   } catch (cause) {
@@ -39,7 +41,7 @@ export async function* tailLines(
 export async function* tailEvents(
   transport: Transport,
   category: string,
-  { from, cursor, signal }: TailOptions,
+  { from, cursor, onOpen, answerMs, signal }: TailOptions,
 ): AsyncGenerator<TailPiece, void> {
   const silence = new AbortController();
   const attempt = {
@@ -48,8 +50,10 @@ export async function* tailEvents(
     query: { category, from, cursor },
     headers: { accept: "text/event-stream" },
     signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+    answerMs,
   };
   const body = await transport.request(attempt, eventsOf);
+  onOpen?.();
   const reader = body.getReader();
   const parser = new EventParser();
   try {

@@ -345,6 +345,8 @@ export const CLIENT_PREFETCH_MAX = 100;
 export const CLIENT_POLL_MS = 10_000;
 /** A node that says nothing for this long, what it was told to wait not counted, is passed over for another. */
 export const CLIENT_ANSWER_MS = 10_000;
+/** A consumer that ends waits this long for the answer of a node that may have lent it something just now. */
+export const CLIENT_LEAVE_MS = 100;
 /** A consumer that ends waits this long for nodes to take back what it did not work on. */
 export const CLIENT_RELEASE_MS = 2_000;
 /** A client that goes back to the node it prefers waits this long before: what it acknowledged elsewhere arrives there. */
@@ -353,6 +355,10 @@ export const CLIENT_SETTLE_MS = 500;
 export const CLIENT_RETRY_MS_MIN = 100;
 /** Longest pause. */
 export const CLIENT_RETRY_MS_MAX = 5_000;
+/** A node that failed a client comes last among those that it may ask for this long; it doubles from time to time. */
+export const CLIENT_REST_MS_MIN = 1_000;
+/** Longest time for that. */
+export const CLIENT_REST_MS_MAX = 30_000;
 /** A client that was answered before throws the last error when no node has answered for this long, unless told otherwise. */
 export const CLIENT_GIVE_UP_MS_DEFAULT = 10 * 60_000;
 /** The same for one that was never answered: its addresses may be wrong. */
