@@ -69,9 +69,8 @@ export class CategoryConsumers {
   constructor(state: CategoryState, found?: FoundConsumers) {
     this.#state = state;
     this.#changes = new ConsumerChanges(state);
-    this.#file = new ConsumersFile(state.context.disk, state.directory.path, found?.unsynced ?? false);
+    this.#file = new ConsumersFile(state.context.disk, state.directory.path, found?.recent ?? false);
     found?.records.forEach((record, name) => this.#set(name, record, undefined));
-    if (!found?.unsynced) this.#synced = this.#version;
   }
 
   /** Sorted by name, without those that are forgotten. */
@@ -110,7 +109,7 @@ export class CategoryConsumers {
     const { syncEachWrite = false } = this.#state.context.options;
     const change = this.#changes.acknowledge(ack);
     return syncEachWrite ? this.#move(ack.name, change) : this.#wait(this.#acks, ack.name, change, () => {
-      this.#saving ??= this.#saveAll().finally(() => this.#saving = undefined);
+      this.#saving ??= this.#saveAll();
     });
   }
 
@@ -192,15 +191,17 @@ export class CategoryConsumers {
   }
 
   async #saveAll(): Promise<void> {
-    await new Promise<void>((resolve) => this.#state.context.clock.soon(resolve));
-    while (this.#acks.length > 0) {
+    do {
+      await new Promise<void>((resolve) => this.#state.context.clock.soon(resolve));
       await this.#group(this.#acks.splice(0), (all) => this.#file.save(all));
-    }
+    } while (this.#acks.length > 0);
+    // In the same turn as the look at what waits: nothing comes between.
+    this.#saving = undefined;
     this.syncSoon();
   }
 
   #startSync(): Promise<void> {
-    return this.#syncing ??= this.#syncAll().finally(() => this.#syncing = undefined);
+    return this.#syncing ??= this.#syncAll();
   }
 
   /** At least once: what is known and not on the device goes with it. */
@@ -215,6 +216,7 @@ export class CategoryConsumers {
         this.#synced = this.#version === version + moved ? this.#version : version;
       });
     } while (this.#moves.length > 0);
+    this.#syncing = undefined;
     this.syncSoon();
   }
 

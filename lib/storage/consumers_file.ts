@@ -8,7 +8,7 @@
  *
  * An acknowledgement is answered when the second is in its place, which survives the death of the process, costs some
  * tens of microseconds, and waits for no device. Within a second the first follows, by way of a temporary file that is
- * synced, and then the second is removed, unless it is newer again. What must not be lost (where a consumer begins, a
+ * synced, and the second is removed, unless it is newer again. What must not be lost (where a consumer begins, a
  * seek, that one is forgotten) and, with `--sync-each-write`, everything, goes into the first one at once.
  *
  * A start takes both and merges them: which of them is newer is of no interest, since what is known of a consumer only
@@ -19,7 +19,11 @@
  * - of the machine: the first whole, as it was last synced. The second may be the last, an older one, missing, empty or
  *   torn: nothing depends on it, so one that fails its checksum is left aside with a warning. At most the
  *   acknowledgements of the last second are lost, and those messages are handed out again.
- * - between the sync of the first and the removal of the second: two files that say the same.
+ * - of the machine, after the first was replaced and before the directory is synced: either first one, with the second or
+ *   without it. That is the same loss: the older first one is a second old.
+ *
+ * What a start finds may not be on the device for certain, be it in the first file only: it is put there again within a
+ * second.
  *
  * The first is never written without a sync, so one that cannot be read is damage: such a start is refused, as with
  * `acknowledged.json`. Rejected: one file that is renamed without a sync (a power cut may leave it empty, with all places
@@ -30,7 +34,7 @@
 import { decodeConsumers, encodeConsumers } from "./consumer_json.ts";
 import { type ConsumerRecord, mergeConsumers } from "./consumer_record.ts";
 import { type Disk, DiskError } from "./disk.ts";
-import { publishFile, readFile, replaceFile } from "./publish_file.ts";
+import { readFile, replaceFile, TEMPORARY_SUFFIX, writeTemporary } from "./publish_file.ts";
 
 /** Name of the file in a category's directory. */
 export const CONSUMERS_FILE = "consumers.json";
@@ -47,8 +51,8 @@ export type ConsumerRecords = ReadonlyMap<string, ConsumerRecord>;
 /** What the files of a category say. */
 export interface FoundConsumers {
   readonly records: ConsumerRecords;
-  /** There is something in them that is not on the device for certain. */
-  readonly unsynced: boolean;
+  /** Whether there is a recent file. */
+  readonly recent: boolean;
   /** Why the recent file was left aside. */
   readonly torn: string | undefined;
 }
@@ -58,16 +62,16 @@ export function readConsumers(disk: Disk, directory: string): FoundConsumers {
   const synced = readFile(disk, `${directory}/${CONSUMERS_FILE}`);
   const recent = readFile(disk, `${directory}/${CONSUMERS_RECENT_FILE}`);
   const records = synced ? decodeConsumers(synced) : new Map<string, ConsumerRecord>();
-  if (!recent) return { records, unsynced: false, torn: undefined };
+  if (!recent) return { records, recent: false, torn: undefined };
   try {
     for (const [name, record] of decodeConsumers(recent)) {
       const known = records.get(name);
       records.set(name, known ? mergeConsumers(known, record) : record);
     }
-    return { records, unsynced: true, torn: undefined };
+    return { records, recent: true, torn: undefined };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return { records, unsynced: true, torn: error.message };
+    return { records, recent: true, torn: error.message };
   }
 }
 
@@ -94,14 +98,24 @@ export class ConsumersFile {
 
   /** Resolves when they are on the device. Rejects with `DiskError`; then they may be there or not. */
   async sync(records: ConsumerRecords): Promise<void> {
+    const path = `${this.#directory}/${CONSUMERS_FILE}`;
     const recent = this.#recent;
-    await publishFile(this.#disk, this.#directory, CONSUMERS_FILE, encodeConsumers(records));
-    if (recent === undefined || this.#recent !== recent) return;
+    // 1. a file of its own, with all bytes, on the device
+    await writeTemporary(this.#disk, path, encodeConsumers(records));
+    // 2. in place of the old one
+    this.#disk.rename(path + TEMPORARY_SUFFIX, path);
+    // 3. the recent one away, unless it has got newer: it says nothing any more that this one does not say
+    if (recent !== undefined && this.#recent === recent) this.#removeRecent();
+    // 4. both names on the device
+    await this.#disk.syncDirectory(this.#directory);
+  }
+
+  #removeRecent(): void {
     try {
       this.#disk.remove(`${this.#directory}/${CONSUMERS_RECENT_FILE}`);
     } catch (error) {
-      // It says nothing that the other one does not say; the next one removes it.
       if (!(error instanceof DiskError)) throw error;
+      // The next one tries again.
       if (error.kind !== "not_found") return;
     }
     this.#recent = undefined;
