@@ -6,6 +6,8 @@
  *
  * @module
  */
+import { Dispensers } from "./consumers/dispensers.ts";
+import { Meter } from "./consumers/meter.ts";
 import { type App, createApp } from "./http/app.ts";
 import type { Guard } from "./http/auth.ts";
 import { ErrorAnswers } from "./http/answer.ts";
@@ -20,6 +22,7 @@ import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
 import { Traffic } from "./http/traffic.ts";
 import { WaitingPolls } from "./http/waiting_polls.ts";
+import { storeBatch } from "./http/write.ts";
 import { servingCheck, statusOf } from "./node_status.ts";
 import type { PeerAddress } from "./peers.ts";
 import { describePromise } from "./promise.ts";
@@ -30,6 +33,7 @@ import {
   SHUTDOWN_REPLICAS_MS,
   STREAMS_MAX,
   TAILS_MAX,
+  WRITE_TIMEOUT_MS_DEFAULT,
 } from "./protocol/limits.ts";
 import type { Log } from "./protocol/log.ts";
 import type { HealthCheck } from "./protocol/types.ts";
@@ -127,6 +131,12 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
   });
   let draining = false;
   const budget = new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX);
+  const dispensed = new Meter();
+  const append = async (category: string, bytes: Uint8Array): Promise<void> => {
+    const { syncEachWrite: sync, minSyncReplicas: replicas } = settings;
+    const demand = { sync, replicas, timeoutMs: WRITE_TIMEOUT_MS_DEFAULT };
+    await storeBatch(service, category, bytes, demand, () => {});
+  };
   const service: Service = {
     store,
     clock,
@@ -134,6 +144,11 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     budget,
     arriving: new ArrivingBodies(budget, clock, BODY_SMALL_RESERVED_BYTES),
     tails: new OpenTails(TAILS_MAX, clock),
+    dispensers: new Dispensers(
+      { source: store, clock, log, append, meter: dispensed },
+      () => cluster?.refusal("consumer"),
+    ),
+    dispensed,
     streams: new OpenStreams(clock, STREAMS_MAX),
     polls: new WaitingPolls(),
     traffic: new Traffic(),
@@ -169,7 +184,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
       draining = true;
       service.tails.closeAll();
       service.streams.close();
-      return service.arriving.none();
+      return Promise.all([service.dispensers.close(), service.arriving.none()]).then(() => {});
     },
   };
 }

@@ -6,6 +6,7 @@
 import { type Context, Hono } from "hono";
 import { ChukchaError, quote } from "../protocol/errors.ts";
 import { ErrorAnswers, errorResponse } from "./answer.ts";
+import { consume, consumers, lease, seek } from "./consume.ts";
 import { counted } from "./counted.ts";
 import { livez, openapi, readyz, status } from "./health.ts";
 import { ack, listCategories, listChunks, read } from "./read.ts";
@@ -33,6 +34,10 @@ export const ROUTES: readonly (readonly [
   [["GET"], "/listChunks", "read", listChunks],
   [["GET"], "/listCategories", "listed", listCategories],
   [["GET"], "/tail", "read", tail],
+  [["GET"], "/consume", "read", consume],
+  [["POST"], "/lease", "read", lease],
+  [["GET", "DELETE"], "/consumers", "read", consumers],
+  [["POST"], "/seek", "read", seek],
   [["GET"], "/livez", "open", livez],
   [["GET"], "/readyz", "open", readyz],
   [["GET"], "/status", "admin", status],

@@ -9,6 +9,7 @@
  * @module
  */
 import {
+  CONSUMED_HEADERS,
   json,
   type JsonObject,
   PARAMETERS,
@@ -29,7 +30,8 @@ function write(operationId: string): JsonObject {
   return {
     operationId,
     summary: "Append a batch of messages, whole or not at all",
-    description: "A category is made by its first write. An empty body is 200 and writes nothing. With producer and " +
+    description:
+      "A category is made by its first write. An empty body is 200 and writes nothing. With producer and " +
       "sequence, a batch that this node has stored before is not stored again, and answered with its first place.",
     parameters: parameters(
       "category",
@@ -65,11 +67,23 @@ function acknowledge(operationId: string): JsonObject {
   return {
     operationId,
     summary: "Say that a complete chunk was processed; it is deleted on every node",
-    description: "A chunk that is acknowledged already is a 200 again.",
-    parameters: parameters("category", "chunk", "size"),
+    description:
+      "A chunk that is acknowledged already is a 200 again. With consumer: says that this consumer has " +
+      "processed the bytes from offset up to size, or the piece that ends at size and was handed out to it, or, if it " +
+      "never used leases, all of the chunk before size; nothing is deleted for others.",
+    parameters: parameters("category", "chunk", "size", "acking_consumer", "from_offset", "epoch"),
     responses: {
       200: json("Acknowledged.", schema("Acknowledged")),
-      ...refusals(...READ_REFUSALS, "chunk_not_found", "not_complete", "disk_full"),
+      ...refusals(
+        ...READ_REFUSALS,
+        "chunk_not_found",
+        "consumer_not_found",
+        "not_complete",
+        "not_leased",
+        "position_moved",
+        "disk_full",
+        "overloaded",
+      ),
     },
   };
 }
@@ -134,6 +148,88 @@ const PATHS = {
           },
         },
         ...refusals(...READ_REFUSALS, "overloaded"),
+      },
+    },
+  },
+  "/consume": {
+    get: {
+      operationId: "consume",
+      summary: "Take the next messages of a consumer",
+      description:
+        "Those that it has not acknowledged; whole messages of one chunk. The category need not exist yet; " +
+        "the consumer is made by its first use.",
+      parameters: parameters(
+        "category",
+        "consumer",
+        "max_size",
+        "wait",
+        "from",
+        "lease",
+        "max_deliveries",
+        "worker",
+      ),
+      responses: {
+        200: {
+          description: "Messages.",
+          headers: CONSUMED_HEADERS,
+          content: { "application/octet-stream": { schema: schema("Messages") } },
+        },
+        204: { description: "None came within the wait." },
+        ...refusals(
+          ...READ_REFUSALS,
+          "invalid_offset",
+          "consumer_not_found",
+          "damaged",
+          "overloaded",
+          "disk_full",
+          "not_joined",
+        ),
+      },
+    },
+  },
+  "/lease": {
+    post: {
+      operationId: "lease",
+      summary: "Keep what was lent for longer, or give it back",
+      parameters: parameters("category", "consumer", "chunk", "lent_offset", "size", "lease_ms"),
+      responses: {
+        200: json("The lease ends so many milliseconds from now.", schema("Lease")),
+        ...refusals(...DOOR, "invalid_parameter", "not_leased"),
+      },
+    },
+  },
+  "/consumers": {
+    get: {
+      operationId: "listConsumers",
+      summary: "List the consumers, and how far each is behind",
+      parameters: parameters("some_category"),
+      responses: {
+        200: json("By category and name; without a category those of all that the caller may read.", {
+          type: "array",
+          items: schema("ConsumerInfo"),
+        }),
+        ...refusals(...DOOR, "invalid_parameter"),
+      },
+    },
+    delete: {
+      operationId: "forgetConsumer",
+      summary: "Forget a consumer",
+      parameters: parameters("category", "consumer"),
+      responses: {
+        200: json("Forgotten.", schema("Forgotten")),
+        ...refusals(...READ_REFUSALS, "consumer_not_found", "disk_full", "overloaded"),
+      },
+    },
+  },
+  "/seek": {
+    post: {
+      operationId: "seek",
+      summary: "Move a consumer",
+      description: "One that is new begins there. What is on lease is handed out anew.",
+      parameters: parameters("category", "consumer", "to"),
+      responses: {
+        200: json("As it stands now.", schema("ConsumerInfo")),
+        ...refusals(...READ_REFUSALS, "overloaded", "disk_full", "not_joined"),
       },
     },
   },

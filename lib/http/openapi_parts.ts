@@ -9,11 +9,15 @@
 import { ERROR_STATUS, type ErrorCode } from "../protocol/errors.ts";
 import {
   BATCH_BYTES_MAX_DEFAULT,
+  CONSUME_WAIT_MS_MAX,
   CONTENT_ENCODINGS_MAX,
+  LEASE_MS_MAX,
+  MAX_DELIVERIES_MAX,
   MESSAGE_BYTES_MAX_DEFAULT,
   READ_BYTES_DEFAULT,
   READ_BYTES_MAX,
   RETRY_AFTER_S,
+  WORKER_CHARS_MAX,
   WRITE_TIMEOUT_MS_DEFAULT,
   WRITE_TIMEOUT_MS_MAX,
 } from "../protocol/limits.ts";
@@ -59,6 +63,30 @@ export const SCHEMAS: Record<string, JsonObject> = {
     size: described(count, "Readable bytes."),
     damaged: described({ const: true }, "Some of its bytes fail their checksum on this node."),
   }, ["damaged"]),
+  Consumer: { type: "string", pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", examples: ["search.indexer"] },
+  ConsumerInfo: object({
+    category: { $ref: "#/components/schemas/Category" },
+    consumer: { $ref: "#/components/schemas/Consumer" },
+    epoch: described(count, "Raised by each seek."),
+    lag_bytes: described(count, "Readable bytes that it has not acknowledged, on this node."),
+    lag_chunks: described(count, "Chunks that these bytes belong to."),
+    leased_bytes: described(count, "How many of them are on lease from this node."),
+    positions: described({
+      type: "array",
+      items: object({ chunk: { $ref: "#/components/schemas/Chunk" }, offset: count }),
+    }, "Per owner, the first place that it has not acknowledged."),
+  }),
+  Lease: object({
+    chunk: { $ref: "#/components/schemas/Chunk" },
+    offset: described(count, "Where the piece begins."),
+    size: described(count, "Where it ends."),
+    lease: described(count, "Milliseconds from now; 0: it was given back."),
+  }),
+  Forgotten: object({
+    category: { $ref: "#/components/schemas/Category" },
+    consumer: { $ref: "#/components/schemas/Consumer" },
+    forgotten: { const: true },
+  }),
   HealthCheck: object({ name: text, ok: yes, message: text }),
   PeerStatus: object({
     instance: text,
@@ -129,6 +157,20 @@ function query(name: string, required: boolean, description: string, schema: Jso
 /** `components.parameters` */
 export const PARAMETERS = {
   category: query("category", true, "A named stream of messages.", { $ref: "#/components/schemas/Category" }),
+  some_category: query("category", false, "A named stream of messages.", {
+    $ref: "#/components/schemas/Category",
+  }),
+  consumer: query("consumer", true, "A named reader with a place of its own.", {
+    $ref: "#/components/schemas/Consumer",
+  }),
+  acking_consumer: query(
+    "consumer",
+    false,
+    "Who has processed them; left out: everybody is done with the chunk.",
+    {
+      $ref: "#/components/schemas/Consumer",
+    },
+  ),
   chunk: query("chunk", true, "Name of a chunk, as it is listed.", { $ref: "#/components/schemas/Chunk" }),
   off: query("off", false, "Offset to read from: where a message begins.", { ...count, default: 0 }),
   max_size: query(
@@ -137,7 +179,50 @@ export const PARAMETERS = {
     "Most bytes to return. Must have room for the next message.",
     { type: "integer", minimum: 1, maximum: READ_BYTES_MAX, default: READ_BYTES_DEFAULT },
   ),
-  size: query("size", true, "Bytes that were processed: the size of the chunk, as it is listed.", count),
+  size: query(
+    "size",
+    true,
+    "Where what was processed ends: the size of the chunk, as it is listed, or chukcha-next-offset.",
+    count,
+  ),
+  from_offset: query("offset", false, "Where it begins, as chukcha-offset said; only with consumer.", count),
+  epoch: query(
+    "epoch",
+    false,
+    "As chukcha-epoch said; only with consumer. After a seek the ack is a 409 then.",
+    count,
+  ),
+  lent_offset: query("offset", true, "Where the piece begins, as chukcha-offset said.", count),
+  wait: query("wait", false, "Milliseconds to wait for messages if there are none.", {
+    ...count,
+    maximum: CONSUME_WAIT_MS_MAX,
+    default: 0,
+  }),
+  lease: query(
+    "lease",
+    false,
+    "Milliseconds that nobody else is given these messages. 0: they are not lent, and handed out as often as is asked.",
+    { ...count, maximum: LEASE_MS_MAX, default: 0 },
+  ),
+  lease_ms: query("lease", true, "Milliseconds from now until the lease ends; 0 gives the piece back.", {
+    ...count,
+    maximum: LEASE_MS_MAX,
+  }),
+  max_deliveries: query(
+    "max_deliveries",
+    false,
+    "What was lent so often and came back is cut in halves, down to single messages, which go to <category>.dead. " +
+      "0: without bound.",
+    { ...count, maximum: MAX_DELIVERIES_MAX, default: 0 },
+  ),
+  worker: query("worker", false, "Who asks, for people.", { ...text, maxLength: WORKER_CHARS_MAX }),
+  to: query(
+    "to",
+    true,
+    "earliest, latest, milliseconds since 1970, a time like 2026-11-22T10:00:00Z, or places: " +
+      "<chunk>:<offset>,…; owners that are not named stay where they are then.",
+    text,
+  ),
   sync_each_write: query(
     "sync_each_write",
     false,
@@ -200,7 +285,7 @@ export const SECURITY_SCHEMES: Record<string, JsonObject> = {
     scheme: "bearer",
     description:
       "A token of the node's --tokens-file. Each has rights: write for /write; read for /read, /tail, " +
-      "/listChunks, /listCategories and /ack; admin for /status and /metrics; the first two in its categories.",
+      "/listChunks, /listCategories, /ack, and all of consumers; admin for /status and /metrics; the first two in its categories.",
   },
   basic: { type: "http", scheme: "basic", description: "The same token as password; any user name." },
 };
@@ -209,6 +294,19 @@ export const SECURITY_SCHEMES: Record<string, JsonObject> = {
 export function parameters(...names: (keyof typeof PARAMETERS)[]): JsonObject[] {
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
+
+/** Headers of messages that were handed out to a consumer. */
+export const CONSUMED_HEADERS: JsonObject = {
+  "chukcha-chunk": { description: "The chunk that they are of.", schema: text },
+  "chukcha-offset": { description: "Where they begin.", schema: count },
+  "chukcha-next-offset": { description: "Where they end: the size of an ack.", schema: count },
+  "chukcha-epoch": { description: "Raised by each seek.", schema: count },
+  "chukcha-deliveries": {
+    description: "How often they were handed out, this time included; of those lent.",
+    schema: count,
+  },
+  "chukcha-lease": { description: "Milliseconds that they are lent; of those lent.", schema: count },
+};
 
 /** The body of a write. */
 export const WRITE_BODY: JsonObject = {

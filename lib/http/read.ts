@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { ChukchaError } from "../protocol/errors.ts";
 import { READ_BYTES_DEFAULT, READ_BYTES_MAX } from "../protocol/limits.ts";
 import { checkCategory, checkChunk } from "../protocol/names.ts";
+import { acknowledgeFor } from "./consume.ts";
 import { Params } from "./params.ts";
 import { ANYBODY, type Caller } from "./rights.ts";
 import type { Service } from "./service.ts";
@@ -32,16 +32,14 @@ export async function read({ store, traffic, streams }: Service, request: Reques
   return new Response(null, { headers });
 }
 
-/** Handles `GET` and `POST /ack`: a whole chunk that its readers are done with. */
+/** Handles `GET` and `POST /ack`: a whole chunk that its readers are done with, or what one consumer has processed. */
 export async function ack(service: Service, request: Request): Promise<Response> {
   const params = Params.of(request.url);
+  const consumer = params.text("consumer");
+  if (consumer !== undefined) return await acknowledgeFor(service, request, params, consumer);
   const category = checkCategory(params.required("category"));
   const chunk = checkChunk(params.required("chunk"));
   const size = params.integer("size", SIZE);
-  if (params.text("consumer") !== undefined) {
-    // Ignoring it, as an unknown parameter, would delete the chunk for everybody.
-    throw new ChukchaError("invalid_parameter", "consumer: this version has no named consumers");
-  }
   if (request.method === "HEAD") return new Response(null, { status: 200 });
   await service.acknowledge(category, chunk, size);
   return Response.json({ chunk, acknowledged: true });

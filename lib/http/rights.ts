@@ -3,7 +3,8 @@
  *
  * | right   | allows, in the categories that the token's patterns stand for                            |
  * | ------- | ---------------------------------------------------------------------------------------- |
- * | `read`  | `/read`, `/tail`, `/listChunks`, `/ack`; `/listCategories` tells these categories alone  |
+ * | `read`  | `/read`, `/tail`, `/listChunks`, `/ack`, `/consume`, `/lease`, `/seek`, `/consumers`;    |
+ * |         | `/listCategories`, and `/consumers` without a category, tell these categories alone      |
  * | `write` | `/write`                                                                                 |
  * | `admin` | `/status`, `/metrics`, and the reasons of `/readyz`; it is the same for all categories   |
  *

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Dispensers } from "../consumers/dispensers.ts";
+import type { Meter } from "../consumers/meter.ts";
 import type { Log } from "../protocol/log.ts";
 import type { ChukchaError } from "../protocol/errors.ts";
 import type { HealthCheck, NodeStatus } from "../protocol/types.ts";
@@ -30,6 +32,10 @@ export interface Service {
   readonly budget: BodyBudget;
   readonly arriving: ArrivingBodies;
   readonly tails: OpenTails;
+  /** Messages for named consumers. */
+  readonly dispensers: Dispensers;
+  /** What is counted of them. */
+  readonly dispensed: Meter;
   /** Large answers. */
   readonly streams: OpenStreams;
   /** Of other nodes. */

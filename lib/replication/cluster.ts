@@ -127,16 +127,16 @@ export class Cluster {
     await Promise.all(Array.from(this.#followers.values(), (follower) => follower.close()));
   }
 
-  /** Why writes are refused now, if they are. */
-  refusal(): ChukchaError | undefined {
+  /** Why writes are refused now, if they are, or what else `action` is that makes something new of this node's own. */
+  refusal(action = "write"): ChukchaError | undefined {
     for (const { refused, peer } of this.#followers.values()) {
       if (!refused) continue;
-      return new ChukchaError("not_joined", `write: ${peer.instance} refuses this node: ${refused.message}`);
+      return new ChukchaError("not_joined", `${action}: ${peer.instance} refuses this node: ${refused.message}`);
     }
     if (this.#context.store.joined) return undefined;
     return new ChukchaError(
       "not_joined",
-      `write: the disk is new, and ${
+      `${action}: the disk is new, and ${
         this.#joining.waitingFor().join(", ")
       } must be asked first which chunk ` +
         `numbers this node has used (--bootstrap starts without asking)`,

@@ -40,6 +40,13 @@ export interface ChunkRange {
   readonly body: Uint8Array | ReadableStream<Uint8Array>;
 }
 
+/** The next message is longer than what was asked for. */
+export class MessageTooLongError extends ChukchaError {
+  constructor(message: string) {
+    super("invalid_offset", message);
+  }
+}
+
 /** Reads verified ranges. */
 export class ChunkReader {
   readonly #files: OpenFiles;
@@ -199,8 +206,7 @@ export class ChunkReader {
     end: number,
   ): Error {
     if (good >= end) {
-      return new ChukchaError(
-        "invalid_offset",
+      return new MessageTooLongError(
         `max_size: the message at ${offset} of ${chunk.name} is longer than ${
           end - offset
         } bytes; ask for more`,

@@ -149,14 +149,16 @@ Deno.test("400: replicas that nobody could be are refused, also where there are 
   await assertRefused(node, request, { code: "invalid_parameter", says: ["min_sync_replicas: 1"] });
 });
 
-Deno.test("400: an acknowledgement for a consumer does not acknowledge for everybody", async () => {
+Deno.test("400: an acknowledgement for a name that is no consumer does not acknowledge for everybody", async () => {
   await using node = await startFilledNode();
   for (const method of ["GET", "POST"]) {
-    const path = `/ack?category=web&chunk=${CHUNK_0}&size=1001&consumer=c`;
-    await assertRefused(node, () => node.fetch(path, { method }), {
-      code: "invalid_parameter",
-      says: ["consumer"],
-    });
+    for (const consumer of ["", ".c", "a/b", "c".repeat(129)]) {
+      const path = `/ack?category=web&chunk=${CHUNK_0}&size=1001&consumer=${consumer}`;
+      await assertRefused(node, () => node.fetch(path, { method }), {
+        code: "invalid_parameter",
+        says: ["consumer: "],
+      });
+    }
   }
 });
 

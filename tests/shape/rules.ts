@@ -7,7 +7,7 @@
 import { lineOf, type Source } from "./scan.ts";
 
 /** What a node is made of, from the wire up: each part may import those before it. */
-const LAYERS = ["protocol", "storage", "replication", "http"];
+const LAYERS = ["protocol", "storage", "replication", "consumers", "http"];
 /** Single files directly in `lib/` that know nothing of the layers, or of the wire's words only. */
 const SMALL = ["settings.ts", "version.ts", "quantities.ts", "suggest.ts", "promise.ts", "peers.ts"];
 
@@ -17,7 +17,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   std: ["deno-std/"],
   storage: ["protocol", "node:"],
   replication: ["protocol", "storage", "node:"],
-  http: ["protocol", "storage", "replication", "console", "version.ts", "hono", "@std/http", "node:"],
+  consumers: ["protocol", "storage"],
+  http: [
+    "protocol",
+    "storage",
+    "replication",
+    "consumers",
+    "console",
+    "version.ts",
+    "hono",
+    "@std/http",
+    "node:",
+  ],
   client: ["protocol"],
   console: ["protocol", "client"],
   cli: [...LAYERS, ...SMALL, "client", "node.ts", "@std/cli", "@logtape/", "node:"],
@@ -109,9 +120,9 @@ function followsTheArrows({ path, imports }: Source): string[] {
   });
 }
 
-/** Storage and replication see time, randomness, files and peers only as they are passed in. */
+/** Storage, replication and dispensing see time, randomness, files and peers only as they are passed in. */
 function asksTheSeams({ path, words }: Source): string[] {
-  if (!/^lib\/(storage|replication)\//.test(path) || SEAM_FILES.has(path)) return [];
+  if (!/^lib\/(storage|replication|consumers)\//.test(path) || SEAM_FILES.has(path)) return [];
   return Array.from(words.matchAll(MACHINE)).filter(({ index }) => !isDeclaration(words, index))
     .map((m) => `${path}:${lineOf(words, m.index)}: ${m[0]} past the seams`);
 }
