@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ErrorCode } from "../../lib/protocol/errors.ts";
 import { APPEND_QUEUE_BYTES_MAX, MIB } from "../../lib/protocol/limits.ts";
+import { DiskError } from "../../lib/storage/disk.ts";
 import { assertError } from "../server/answers.ts";
 import { type DiskHooks, faultyDisk } from "../support/faulty_disk.ts";
 import {
@@ -104,19 +105,15 @@ Deno.test("retry: a node that has not joined yet", async () => {
   assertEquals(await node.listCategories(), []);
 });
 
-Deno.test("retry: a disk that refuses writes", async () => {
+Deno.test("retry: a disk that refuses writes, and a batch that comes again when it takes them", async () => {
   const hooks: DiskHooks = {};
   await using node = await startLocalNode({ wrapDisk: (disk) => faultyDisk(disk, hooks) });
-  hooks.write = () => {
-    throw new Error("input/output error");
+  hooks.write = (path) => {
+    throw new DiskError("read_only", "write", path);
   };
-  using connection = await RawConnection.open(node);
-  const answer = await connection.request("POST", "/write?category=shipped", {
-    headers: JSON_TYPE,
-    body: BATCH,
-  });
-  for (const [name, rule] of Object.entries(RULES)) assertEquals(rule(answer.status), "retry", name);
+  await assertRetried(node, "disk_failed");
   hooks.write = (_, bytes) => bytes;
+  await assertStoredOnce(node);
 });
 
 Deno.test("retry: replicas that do not confirm in time, told as maybe written", async () => {
