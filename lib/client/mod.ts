@@ -40,6 +40,8 @@ export type {
 } from "./consumer_options.ts";
 export { MessageError, type Source } from "./lines.ts";
 export type { Nodes, Trouble } from "./route.ts";
+export { Servers, type ServersOptions } from "./servers.ts";
+export { eventId, type EventIdOptions, eventTime, withEventId } from "./event_id.ts";
 export type { TailPiece } from "./event_parser.ts";
 export { type FollowOptions, Piece } from "./tail.ts";
 export type { FetchLike } from "./transport.ts";
