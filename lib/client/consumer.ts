@@ -210,8 +210,10 @@ export class Consumer implements AsyncIterable<Batch>, AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#feed?.end();
+    const ending = this.#feed?.end();
+    // At once, while a request that still waits would tell if it were given any of it.
     await this.#holdings.close();
+    await ending;
   }
 
   /** As {@linkcode Consumer.close}. */

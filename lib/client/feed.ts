@@ -16,7 +16,13 @@
  *
  * @module
  */
-import { CLIENT_ANSWER_MS, CLIENT_LEAVE_MS, CLIENT_POLL_MS, CLIENT_SETTLE_MS } from "../protocol/limits.ts";
+import {
+  CLIENT_ANSWER_MS,
+  CLIENT_LEAVE_MS,
+  CLIENT_LEFT_MS,
+  CLIENT_POLL_MS,
+  CLIENT_SETTLE_MS,
+} from "../protocol/limits.ts";
 import { Batch } from "./batch.ts";
 import type { ChukchaClient } from "./client.ts";
 import type { ConsumedHead, ConsumeOptions } from "./consumer_options.ts";
@@ -43,6 +49,8 @@ export class Feed {
   /** Aborts the request for messages that is under way, a moment after the end. */
   readonly #leaving = new AbortController();
   #leaveTimer: ReturnType<typeof setTimeout> | undefined;
+  /** A request that waited was aborted: until its node knows, what is given back might be handed out to it. */
+  #isTornOff = false;
   readonly #waiting: Batch[] = [];
   readonly #filling: Promise<void>;
   /** What is given back besides: awaited at the end. */
@@ -105,12 +113,16 @@ export class Feed {
     await Promise.all([this.#filling, this.#asking]);
     clearTimeout(this.#leaveTimer);
     await Promise.all(this.#givingBack);
+    if (this.#isTornOff) await pause(CLIENT_LEFT_MS, new AbortController().signal);
   }
 
   readonly #abort = (): void => {
     if (this.#ending.signal.aborted) return;
     this.#ending.abort();
-    this.#leaveTimer = setTimeout(() => this.#leaving.abort(), CLIENT_LEAVE_MS);
+    this.#leaveTimer = setTimeout(() => {
+      this.#isTornOff = true;
+      this.#leaving.abort();
+    }, CLIENT_LEAVE_MS);
     this.#giveBackWaiting();
     this.#notify();
   };

@@ -72,12 +72,10 @@ export class Holdings implements BatchKeeper {
 
   /** Whether the lease of a batch lasts; from now on somebody works on it. */
   begin(batch: Batch): boolean {
-    const hold = this.#held.get(batch);
-    if (!hold) return false;
-    hold.sinceMs = performance.now();
-    if (hold.sinceMs < hold.endsMs) return true;
-    this.drop(batch);
-    return false;
+    const hold = this.#lasting(batch);
+    if (hold) hold.sinceMs = performance.now();
+    else this.drop(batch);
+    return hold !== undefined;
   }
 
   /** Forgets a batch, which comes again. */
@@ -118,14 +116,13 @@ export class Holdings implements BatchKeeper {
   }
 
   release(batch: Batch): Promise<BatchOutcome> {
-    const hold = this.#held.get(batch);
-    if (!hold) return Promise.resolve("lost");
+    const hold = this.#lasting(batch);
     this.drop(batch);
-    return this.#lease(batch, hold, 0);
+    return hold ? this.#lease(batch, hold, 0) : Promise.resolve("lost");
   }
 
   async extend(batch: Batch, leaseMs: number): Promise<BatchOutcome> {
-    const hold = this.#held.get(batch);
+    const hold = this.#lasting(batch);
     const outcome = hold ? await this.#lease(batch, hold, leaseMs) : "lost";
     if (outcome === "lost") this.drop(batch);
     return outcome;
@@ -171,6 +168,12 @@ export class Holdings implements BatchKeeper {
     if (this.#held.size > 0) this.#schedule();
   }
 
+  /** What is held and not over: after its end the same messages may be on lease to another worker, which is not ours to change. */
+  #lasting(batch: Batch): Hold | undefined {
+    const hold = this.#held.get(batch);
+    return hold && performance.now() < hold.endsMs ? hold : undefined;
+  }
+
   #schedule(): void {
     const { leaseMs, renewMs } = this.#options;
     if (renewMs === 0 || this.#timer !== undefined || this.#ending.signal.aborted) return;
@@ -185,7 +188,7 @@ export class Holdings implements BatchKeeper {
     const nowMs = performance.now();
     const due = [...this.#held].filter(([, { endsMs }]) => endsMs - nowMs < leaseMs * 2 / 3);
     await Promise.all(due.map(async ([batch, hold]) => {
-      if (nowMs - hold.sinceMs >= renewMs) return;
+      if (nowMs - hold.sinceMs >= renewMs || nowMs >= hold.endsMs) return;
       try {
         if (await this.#lease(batch, hold, leaseMs) === "done" || !this.#held.has(batch)) return;
         this.drop(batch);

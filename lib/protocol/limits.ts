@@ -347,6 +347,8 @@ export const CLIENT_POLL_MS = 10_000;
 export const CLIENT_ANSWER_MS = 10_000;
 /** A consumer that ends waits this long for the answer of a node that may have lent it something just now. */
 export const CLIENT_LEAVE_MS = 100;
+/** After a request that waited was aborted, its node gets this long to notice. */
+export const CLIENT_LEFT_MS = 20;
 /** A consumer that ends waits this long for nodes to take back what it did not work on. */
 export const CLIENT_RELEASE_MS = 2_000;
 /** A client that goes back to the node it prefers waits this long before: what it acknowledged elsewhere arrives there. */
