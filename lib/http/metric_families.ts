@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Meter } from "../consumers/meter.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { HealthCheck, ScrubStatus } from "../protocol/types.ts";
 import type { PeerMeter } from "../replication/cluster.ts";
@@ -15,6 +16,7 @@ import type { StorageMeter } from "../storage/meter.ts";
 import type { RetentionStatus } from "../storage/retention.ts";
 import type { Totals } from "../storage/store.ts";
 import { type CategoryRow, OTHER } from "./category_rows.ts";
+import type { ConsumerRow } from "./consumer_rows.ts";
 import type { ConnectionBound } from "./connections.ts";
 import type { MetricsText, MetricType } from "./metrics_text.ts";
 import type { ProcessNumbers } from "./process_numbers.ts";
@@ -32,6 +34,11 @@ export interface Snapshot {
   readonly space: DiskSpace | undefined;
   readonly minFreeBytes: number;
   readonly openTails: number;
+  readonly dispensed: Meter;
+  /** How many consumers there are. */
+  readonly consumers: number;
+  /** What is told of them, that of all others last. */
+  readonly consumerRows: readonly ConsumerRow[];
   readonly bodyBytes: number;
   /** `undefined` of a node that does not listen. */
   readonly connections: Pick<ConnectionBound, "open" | "max" | "refused"> | undefined;
@@ -114,6 +121,53 @@ export const FAMILIES: readonly Family[] = [
     "counter",
     "Requests refused because there were more connections than that; they are counted nowhere else.",
     (s) => s.connections?.refused,
+  ),
+
+  single("chukcha_consumers", "gauge", "Consumers of all categories.", (s) => s.consumers),
+  gauge(
+    "chukcha_consumer_lag_bytes",
+    "Readable bytes that a consumer has not acknowledged.",
+    (text, { consumerRows }) => {
+      for (const { category, consumer, lagBytes } of consumerRows) {
+        text.sample(lagBytes, { category, consumer });
+      }
+    },
+  ),
+  single(
+    "chukcha_consumer_polls",
+    "gauge",
+    "Polls of /consume that wait for messages.",
+    (s) => s.dispensed.polls,
+  ),
+  single(
+    "chukcha_consumer_leases",
+    "gauge",
+    "Pieces that were handed out and whose lease has not run out.",
+    (s) => s.dispensed.leases,
+  ),
+  single(
+    "chukcha_consumer_expired_leases_total",
+    "counter",
+    "Leases that ran out without an acknowledgement.",
+    (s) => s.dispensed.expired,
+  ),
+  single(
+    "chukcha_consumer_redeliveries_total",
+    "counter",
+    "Pieces that came back and were handed out again.",
+    (s) => s.dispensed.redelivered,
+  ),
+  single(
+    "chukcha_dead_letters_total",
+    "counter",
+    "Messages that were handed out too often and went to the dead letters of their category.",
+    (s) => s.dispensed.deadLetters,
+  ),
+  single(
+    "chukcha_dead_letter_failures_total",
+    "counter",
+    "Attempts at that which failed; they are repeated.",
+    (s) => s.dispensed.deadLetterFailures,
   ),
 
   histogram(

@@ -63,7 +63,11 @@ async function render(service: Service): Promise<string> {
 
 async function look(service: Service): Promise<Snapshot> {
   const { store, traffic, tails, budget } = service;
-  const [totals, process] = await Promise.all([store.census(), readProcess()]);
+  const [totals, process, consumers] = await Promise.all([
+    store.census(),
+    readProcess(),
+    service.dispensers.list(store.consumedCategories()),
+  ]);
   return {
     version: VERSION,
     instance: store.identity.instance,
@@ -74,6 +78,9 @@ async function look(service: Service): Promise<Snapshot> {
     space: spaceOf(store),
     minFreeBytes: store.minFreeBytes,
     openTails: tails.count,
+    dispensed: service.dispensed,
+    consumers: consumers.length,
+    consumerRows: traffic.consumers.of(consumers),
     bodyBytes: budget.used,
     connections: service.connections,
     retention: service.retention?.status(),

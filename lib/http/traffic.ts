@@ -11,9 +11,10 @@
  */
 import { ERROR_STATUS, type ErrorCode } from "../protocol/errors.ts";
 import { Histogram } from "../protocol/histogram.ts";
-import { METRICS_CATEGORIES_MAX } from "../protocol/limits.ts";
+import { METRICS_CATEGORIES_MAX, METRICS_CONSUMERS_MAX } from "../protocol/limits.ts";
 import { isCategory } from "../protocol/names.ts";
 import { CategoryRows } from "./category_rows.ts";
+import { ConsumerRows } from "./consumer_rows.ts";
 import { Params } from "./params.ts";
 
 /** From a write into the page cache to the longest that replicas are usually waited for. */
@@ -43,6 +44,7 @@ export const NO_ROUTE = "(none)";
 /** The counts of one node's requests. */
 export class Traffic {
   readonly categories: CategoryRows = new CategoryRows(METRICS_CATEGORIES_MAX);
+  readonly consumers: ConsumerRows = new ConsumerRows(METRICS_CONSUMERS_MAX);
   /** How long writes took that were stored, from their head to their answer, in seconds. */
   readonly writeSeconds: Histogram = new Histogram(WRITE_SECONDS);
   readonly #routes = new Map<string, Float64Array>([[NO_ROUTE, new Float64Array(STATUS_END)]]);
