@@ -14,7 +14,7 @@ import type { ChunkInfo, NodeStatus, WriteResult } from "../../lib/protocol/type
 import type { PeerAddress } from "../../lib/peers.ts";
 import { PeerClient } from "../../lib/replication/peer_client.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../../lib/settings.ts";
-import { SystemClock } from "../../lib/storage/clock.ts";
+import { type Clock, SystemClock } from "../../lib/storage/clock.ts";
 import { DenoDisk } from "../../lib/storage/deno_disk.ts";
 import type { Disk } from "../../lib/storage/disk.ts";
 import { SystemRandom } from "../../lib/storage/random.ts";
@@ -108,6 +108,8 @@ export interface LocalOptions {
   /** Stands between the node and the real disk. */
   readonly wrapDisk?: (disk: Disk) => Disk;
   readonly log?: Log;
+  /** That of this machine if it is left out. */
+  readonly clock?: Clock;
   /** What requests have to pass. */
   readonly guard?: Guard;
 }
@@ -149,7 +151,7 @@ export async function startLocalNode(options: LocalOptions = {}): Promise<LocalN
     ...options.settings,
     dataDir,
   };
-  const clock = new SystemClock();
+  const { clock = new SystemClock() } = options;
   const disk = wrapDisk(new DenoDisk(dataDir));
   const connect = ({ instance, url }: PeerAddress): PeerClient => new PeerClient(instance, url);
   const { guard } = options;
