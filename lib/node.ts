@@ -119,7 +119,11 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     peers: settings.peers.map(seams.connect),
     finaliseAfterMs: settings.finalizeAfterMs,
   });
-  const rules = { age: settings.retentionAge, size: settings.retentionSize };
+  const rules = {
+    age: settings.retentionAge,
+    size: settings.retentionSize,
+    consumed: settings.retentionConsumed,
+  };
   const retention = !hasRetention(rules) ? undefined : new Retention({
     store,
     disk: seams.disk,
@@ -128,6 +132,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     rules,
     finaliseAfterMs: settings.finalizeAfterMs,
     heardMs: () => cluster?.heardMs() ?? new Map(),
+    toldMs: () => cluster ? cluster.toldMs() : Infinity,
   });
   let draining = false;
   const budget = new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX);

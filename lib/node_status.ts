@@ -31,7 +31,7 @@ export function statusOf(
   const checks = [...service.readiness(), store.checkChunks(totals), ...more];
   const { categories, chunks, bytes, openFiles } = totals;
   const { freeBytes, totalBytes } = spaceOf(store) ?? { freeBytes: 0, totalBytes: 0 };
-  const { listen: address, peers, retentionAge, retentionSize, ...others } = settings;
+  const { listen: address, peers, retentionAge, retentionSize, retentionConsumed, ...others } = settings;
   return {
     instance: settings.instance,
     incarnation: store.identity.incarnation,
@@ -59,6 +59,7 @@ export function statusOf(
       peers: formatPeers(peers),
       retentionAge: formatCategoryLimits(retentionAge),
       retentionSize: formatCategoryLimits(retentionSize),
+      retentionConsumed: formatCategoryLimits(retentionConsumed),
     },
   };
 }

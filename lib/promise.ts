@@ -18,6 +18,8 @@ export interface PromiseSettings {
   /** What is deleted without a reader's word, and when: the first pattern that matches counts. */
   readonly retentionAge: readonly RetentionRule[];
   readonly retentionSize: readonly RetentionRule[];
+  /** What is deleted once all named consumers have acknowledged it. */
+  readonly retentionConsumed: readonly RetentionRule[];
 }
 
 /** One rule, as it was written. */
@@ -34,7 +36,8 @@ export interface RetentionRule {
  * @example
  * ```ts
  * import { assertStringIncludes } from "@std/assert";
- * const settings = { syncEachWrite: true, minSyncReplicas: 0, peers: [], retentionAge: [], retentionSize: [] };
+ * const rules = { retentionAge: [], retentionSize: [], retentionConsumed: [] };
+ * const settings = { syncEachWrite: true, minSyncReplicas: 0, peers: [], ...rules };
  * assertStringIncludes(describePromise(settings), "survives a power loss");
  * ```
  */
@@ -45,7 +48,13 @@ export function describePromise(settings: PromiseSettings): string {
     : peers.length > 0
     ? fetchedLater(peers.length, syncEachWrite)
     : alone(syncEachWrite);
-  return `A write answered with 200 survives ${what}. ${expiry(settings)}`;
+  return `A write answered with 200 survives ${what}. ${expiry(settings)}${consumed(settings)}`;
+}
+
+/** What goes with the word of those who have a name. */
+function consumed({ retentionConsumed }: PromiseSettings): string {
+  const rule = list(retentionConsumed, () => "once every named consumer has acknowledged it");
+  return rule === undefined ? "" : ` By its consumers, a chunk is deleted ${rule}.`;
 }
 
 /** What goes without a reader's word. */

@@ -11,6 +11,7 @@
 import {
   type CategoryLimits,
   formatCategoryLimits,
+  parseCategoryChoice,
   parseCategoryLimits,
 } from "./protocol/category_limits.ts";
 import { ChukchaError, quote } from "./protocol/errors.ts";
@@ -65,6 +66,8 @@ export interface Settings {
   readonly retentionAge: CategoryLimits;
   /** Bytes that a category may hold before its oldest chunks are deleted, by pattern; none: any. */
   readonly retentionSize: CategoryLimits;
+  /** Categories whose chunks are deleted once every named consumer has passed them, by pattern; none: never. */
+  readonly retentionConsumed: CategoryLimits;
   /** Whether an empty data directory takes writes without asking the peers which chunk numbers it has used before. */
   readonly bootstrap: boolean;
   /** Bytes that must be free on the data directory's file system for writes to be taken. */
@@ -102,6 +105,7 @@ export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
   finalizeAfterMs: limits.FINALIZE_AFTER_MS_DEFAULT,
   retentionAge: [],
   retentionSize: [],
+  retentionConsumed: [],
   bootstrap: false,
   minFreeDisk: limits.MIN_FREE_DISK_BYTES_DEFAULT,
   maxConnections: limits.CONNECTIONS_MAX_DEFAULT,
@@ -218,6 +222,14 @@ const perCategory = ({ placeholder, rule, parse }: Kind<number>): Kind<CategoryL
   show: formatCategoryLimits,
 });
 
+/** Some categories by their patterns: `logs.*,web` or `audit=off,*`. */
+const somePatterns: Kind<CategoryLimits> = {
+  placeholder: "PATTERN[=off],…",
+  rule: "patterns of categories like logs.*,web or audit=off,*",
+  parse: parseCategoryChoice,
+  show: formatCategoryLimits,
+};
+
 /** One row of the table. */
 export interface SettingRow<K extends keyof Settings = keyof Settings> {
   readonly key: K;
@@ -272,6 +284,12 @@ export const SETTINGS: readonly SettingRow[] = [
     "retention-size",
     perCategory(size(limits.MIB, 1024 * TIB)),
     "delete the oldest chunks of a category that holds more",
+  ),
+  row(
+    "retentionConsumed",
+    "retention-consumed",
+    somePatterns,
+    "delete chunks of these categories once every named consumer has passed them",
   ),
   row("bootstrap", "bootstrap", flag, "take writes into an empty directory without asking the peers first"),
   row("minFreeDisk", "min-free-disk", size(0, 1024 * TIB), "refuse writes while less than this is free"),

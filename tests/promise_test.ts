@@ -3,7 +3,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { describePromise } from "../lib/promise.ts";
-import { parseCategoryLimits } from "../lib/protocol/category_limits.ts";
+import { parseCategoryChoice, parseCategoryLimits } from "../lib/protocol/category_limits.ts";
 import { parseDuration, parseSize } from "../lib/quantities.ts";
 
 const NOTHING_EXPIRES = "Nothing expires: only what a reader acknowledges is deleted.";
@@ -56,10 +56,36 @@ Deno.test("describePromise says what is survived and what is not, for every comb
   for (const [syncEachWrite, minSyncReplicas, count, sentence] of wanted) {
     const peers = Array.from({ length: count });
     assertEquals(
-      describePromise({ syncEachWrite, minSyncReplicas, peers, retentionAge: [], retentionSize: [] }),
+      describePromise({
+        syncEachWrite,
+        minSyncReplicas,
+        peers,
+        retentionAge: [],
+        retentionSize: [],
+        retentionConsumed: [],
+      }),
       `A write answered with 200 survives ${sentence} ${NOTHING_EXPIRES}`,
     );
   }
+});
+
+Deno.test("describePromise says what goes once its consumers have read it", () => {
+  const settings = {
+    syncEachWrite: false,
+    minSyncReplicas: 0,
+    peers: [],
+    retentionAge: [],
+    retentionSize: [],
+  };
+  const promise = describePromise({
+    ...settings,
+    retentionConsumed: parseCategoryChoice("audit=off,logs.*"),
+  });
+  assertEquals(
+    promise.slice(promise.indexOf(". ") + 2),
+    `${NOTHING_EXPIRES} By its consumers, a chunk is deleted never in audit, once every named consumer has acknowledged ` +
+      "it in logs.*, never elsewhere.",
+  );
 });
 
 Deno.test("describePromise says what expires, and when", () => {
@@ -77,7 +103,7 @@ Deno.test("describePromise says what expires, and when", () => {
     ],
   ];
   for (const [age, size, sentence] of wanted) {
-    const retention = { retentionAge: rules(age), retentionSize: rules(size) };
+    const retention = { retentionAge: rules(age), retentionSize: rules(size), retentionConsumed: [] };
     const promise = describePromise({ syncEachWrite: false, minSyncReplicas: 0, peers: [], ...retention });
     assertEquals(promise.slice(promise.indexOf(". ") + 2), sentence);
   }

@@ -47,6 +47,7 @@ Deno.test("resolveSettings takes flag over environment over configuration file o
     "finalize-after": ["1h", "2h", "3h"],
     "retention-age": ["7d", "logs.*=7d,audit=off,30d", "off"],
     "retention-size": ["100GiB", "logs.*=1GiB", "1048576"],
+    "retention-consumed": ["*", "logs.*,audit=off,web", "off"],
     "bootstrap": ["true", "false", "true"],
     "min-free-disk": ["1MiB", "2MiB", "3MiB"],
     "max-connections": ["1000", "2000", "3000"],

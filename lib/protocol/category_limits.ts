@@ -33,6 +33,8 @@ export type CategoryLimits = readonly CategoryLimit[];
 
 /** What stands for no limit. */
 const OFF = "off";
+/** What stands for a rule without a value. */
+const ON = "on";
 
 /**
  * Takes such a text apart. Blanks around entries do no harm.
@@ -95,6 +97,28 @@ function parseEntry(
   throw refused(
     `${quote(text)}${at < 0 ? "" : ` for ${quote(pattern)}`} is not ${rule}, or ${OFF}${hint}`,
   );
+}
+
+/**
+ * The same for a rule that has no value, but is there or not: `logs.*,web` or `audit=off,*`. A pattern alone is one that
+ * has it; `off` alone is none.
+ *
+ * @throws ChukchaError `invalid_parameter` naming the entry and the rule
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { limitFor, parseCategoryChoice } from "./category_limits.ts";
+ * const choice = parseCategoryChoice("audit=off,*");
+ * assertEquals(["audit", "web"].map((category) => limitFor(choice, category) !== undefined), [false, true]);
+ * ```
+ */
+export function parseCategoryChoice(text: string): CategoryLimits {
+  const entries = text.split(",").map((entry) => entry.trim());
+  const full = entries.map((entry) =>
+    entry === "" || entry === OFF || entry.includes("=") ? entry : `${entry}=${ON}`
+  );
+  return parseCategoryLimits(full.join(","), (value) => value === ON ? 1 : undefined, ON);
 }
 
 /** The reverse of {@linkcode parseCategoryLimits}; `off` if there is none. */

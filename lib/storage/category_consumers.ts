@@ -145,9 +145,14 @@ export class CategoryConsumers {
     this.#notify(name);
   }
 
-  /** Whether there are consumers, and all of them are done with a chunk. */
+  /** Whether there is none, but for those that are forgotten. */
+  get isEmpty(): boolean {
+    return this.#known.size === this.#forgotten;
+  }
+
+  /** Whether all of them are done with a chunk, and there is at least one. */
   passed({ instance, number, size }: Chunk): boolean {
-    if (this.#untaken || this.#known.size === this.#forgotten) return false;
+    if (this.#untaken || this.isEmpty) return false;
     for (const { place } of this.#known.values()) {
       if (place.record.forgotten) continue;
       const unread = place.unread(instance);

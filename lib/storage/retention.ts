@@ -1,7 +1,9 @@
 /**
- * Deletes what has expired by the rules of this node: by age and by size, for each category that has a rule.
+ * Deletes what has expired by the rules of this node: by age, by size, and by what consumers are done with, for each
+ * category that has a rule.
  *
- * What is decided is `retention_due.ts`, how old something is `observed_time.ts`. Deleting is what acknowledging does:
+ * What is decided is `retention_due.ts`, how old something is `observed_time.ts`, what every consumer has passed
+ * `passed_chunks.ts`. Deleting is what acknowledging does:
  * the chunks' numbers join the set of acknowledged ones, which goes to the other nodes, and from which nothing comes
  * back. A crash leaves what it leaves there: the chunk as it was, or the set, with which the next start removes the rest.
  *
@@ -9,8 +11,6 @@
  * for `7d` reads it in time. After that it is looked at every {@linkcode RETENTION_CHECK_MS}. A look costs little for
  * each category that has a rule, plus what has expired, plus, where the rule is one of size, one sum over its chunks.
  * No request waits for any of it, and without a rule none of this is built.
- *
- * Named consumers are to come in by `passed` of the question: chunks that every one of them is done with.
  *
  * @module
  */
@@ -29,6 +29,7 @@ import type { ChunkList } from "./chunk_list.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { Disk } from "./disk.ts";
 import { ageMs, silentMs } from "./observed_time.ts";
+import { PassedChunks } from "./passed_chunks.ts";
 import { expired } from "./retention_due.ts";
 import type { Store } from "./store.ts";
 import { TimeObserver } from "./time_observer.ts";
@@ -39,6 +40,8 @@ export interface RetentionRules {
   readonly age: CategoryLimits;
   /** Bytes that a category may hold on all nodes together. */
   readonly size: CategoryLimits;
+  /** Categories whose chunks go once every consumer has passed them: those that have any limit. */
+  readonly consumed: CategoryLimits;
 }
 
 /** What retention is built from. */
@@ -52,6 +55,8 @@ export interface RetentionSeams {
   readonly finaliseAfterMs: number;
   /** Milliseconds since each other node was heard of, of those that were in this run. */
   heardMs(): ReadonlyMap<string, number>;
+  /** Until when this node has heard of all that happened at every peer; `undefined` if one of them cannot be asked. */
+  toldMs(): number | undefined;
 }
 
 /** How it goes. */
@@ -77,14 +82,15 @@ interface Due {
 }
 
 /** Whether there is anything that retention would do. */
-export function hasRetention({ age, size }: RetentionRules): boolean {
-  return hasLimit(age) || hasLimit(size);
+export function hasRetention({ age, size, consumed }: RetentionRules): boolean {
+  return hasLimit(age) || hasLimit(size) || hasLimit(consumed);
 }
 
 /** Looks for what has expired, from time to time, and deletes it. */
 export class Retention {
   readonly #seams: RetentionSeams;
   readonly #time: TimeObserver;
+  readonly #passed: PassedChunks;
   #graceEndMs = Infinity;
   #due = { chunks: 0, bytes: 0 };
   readonly #deleted = { chunks: 0, bytes: 0 };
@@ -99,6 +105,12 @@ export class Retention {
   constructor(seams: RetentionSeams) {
     this.#seams = seams;
     this.#time = new TimeObserver(seams, newestOwn(seams.store));
+    this.#passed = new PassedChunks({
+      clock: seams.clock,
+      rule: seams.rules.consumed,
+      passed: (category) => seams.store.passedByConsumers(category),
+      toldMs: () => seams.toldMs(),
+    });
   }
 
   /** Begins. */
@@ -176,7 +188,7 @@ export class Retention {
     const largest = [...byCategory].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, CATEGORIES_TOLD_MAX);
     log.warn(
       "retention: chunks have expired and will be deleted after these minutes, on every node; if that is not meant, stop " +
-        "this node before and correct --retention-age or --retention-size",
+        "this node before and correct --retention-age, --retention-size or --retention-consumed",
       {
         ...this.#due,
         minutes: RETENTION_GRACE_MS / 60_000,
@@ -200,7 +212,7 @@ export class Retention {
       if (this.#closed) return left;
       if (++looked % RETENTION_BATCH_CATEGORIES_MAX === 0) await this.#breathe();
       for (const owner of list.owners()) if (owner !== this.#own) owners.add(owner);
-      const chunks = this.#expired(category, list);
+      const chunks = this.#expired(category, list, spare);
       if (chunks.length === 0) continue;
       const done = spare ? 0 : await this.#delete(category, chunks);
       add(deleted, sum(chunks.slice(0, done)));
@@ -218,10 +230,11 @@ export class Retention {
     return this.#seams.store.identity.instance;
   }
 
-  #expired(category: string, list: ChunkList): Chunk[] {
+  #expired(category: string, list: ChunkList, spare: boolean): Chunk[] {
     const { rules, finaliseAfterMs } = this.#seams;
     const limits = { ageMs: limitFor(rules.age, category), bytes: limitFor(rules.size, category) };
-    if (limits.ageMs === undefined && limits.bytes === undefined) return [];
+    const passed = this.#passed.of(category, list, spare);
+    if (limits.ageMs === undefined && limits.bytes === undefined && !passed) return [];
     const { observed } = this.#time;
     return expired({
       ...limits,
@@ -231,6 +244,7 @@ export class Retention {
         silentMs: owner === this.#own ? "own" : silentMs(observed, owner),
       })),
       age: (timeMs) => ageMs(observed, timeMs),
+      ...passed ? { passed } : {},
     });
   }
 

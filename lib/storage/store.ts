@@ -250,6 +250,12 @@ export class Store extends ReplicaStore {
     return this.context.watchers.add(category, notify);
   }
 
+  /** Whether every consumer of a category is done with a chunk; `undefined` if it has none. */
+  passedByConsumers(category: string): ((chunk: Chunk) => boolean) | undefined {
+    const consumers = this.categories.get(category)?.foundConsumers;
+    return consumers?.isEmpty === false ? (chunk) => consumers.passed(chunk) : undefined;
+  }
+
   /** How many files of the data directory are open. */
   get openFiles(): number {
     return this.context.files.count;

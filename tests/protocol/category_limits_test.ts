@@ -6,6 +6,7 @@ import {
   formatCategoryLimits,
   hasLimit,
   limitFor,
+  parseCategoryChoice,
   parseCategoryLimits,
 } from "../../lib/protocol/category_limits.ts";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
@@ -13,6 +14,19 @@ import { parseDuration } from "../../lib/quantities.ts";
 
 const parse = (text: string) => parseCategoryLimits(text, parseDuration, "a duration");
 const HOUR_MS = 3_600_000;
+
+Deno.test("parseCategoryChoice takes patterns, on and off, and refuses what is neither", () => {
+  const choice = parseCategoryChoice("logs.*, audit=off,web=on");
+  assertEquals(
+    ["logs.a", "audit", "web", "other"].map((category) => limitFor(choice, category) !== undefined),
+    [true, false, true, false],
+  );
+  assertEquals(parseCategoryChoice(formatCategoryLimits(choice)), choice);
+  assertEquals(hasLimit(parseCategoryChoice("off")), false);
+  for (const wrong of ["", "web,", "-x", "web=7d", "*,web"]) {
+    assertThrows(() => parseCategoryChoice(wrong), ChukchaError);
+  }
+});
 
 Deno.test("parseCategoryLimits: the first entry that matches counts, and off is no limit", () => {
   const limits = parse("logs.web=1h, logs.*=2h,audit=off,3h");

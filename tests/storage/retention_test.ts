@@ -2,16 +2,22 @@
  * @module Tests of `lib/storage/retention.ts` and `time_observer.ts`: rules over a store, under a clock that is set.
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { type CategoryLimits, parseCategoryLimits } from "../../lib/protocol/category_limits.ts";
+import {
+  type CategoryLimits,
+  parseCategoryChoice,
+  parseCategoryLimits,
+} from "../../lib/protocol/category_limits.ts";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import { RETENTION_CHECK_MS, RETENTION_GRACE_MS } from "../../lib/protocol/limits.ts";
 import type { StoreOptions } from "../../lib/storage/context.ts";
+import { NEW_CONSUMER } from "../../lib/storage/consumer_record.ts";
 import { OBSERVED_TIME_FILE } from "../../lib/storage/observed_time_file.ts";
 import { readFile } from "../../lib/storage/publish_file.ts";
 import { hasRetention, Retention } from "../../lib/storage/retention.ts";
 import { parseDuration, parseSize } from "../../lib/quantities.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
+import { chunkOf } from "./two_nodes.ts";
 import { bytes, openOn, readText, type World } from "./world.ts";
 
 const HOUR = 3_600_000;
@@ -26,6 +32,7 @@ const sizes = (text: string): CategoryLimits => parseCategoryLimits(text, parseS
 interface Rules {
   readonly age?: string;
   readonly size?: string;
+  readonly consumed?: string;
 }
 
 /** A store with retention, from start to start on one disk and under one clock. */
@@ -35,6 +42,7 @@ class Kept {
   world!: World;
   retention!: Retention;
   heard = new Map<string, number>();
+  toldMs = (): number | undefined => Infinity;
 
   /** Starts as a new process. */
   async start(rules: Rules, options: Partial<StoreOptions> = {}): Promise<this> {
@@ -44,9 +52,14 @@ class Kept {
       disk: this.disk,
       clock: this.clock,
       log: this.world.log,
-      rules: { age: ages(rules.age ?? "off"), size: sizes(rules.size ?? "off") },
+      rules: {
+        age: ages(rules.age ?? "off"),
+        size: sizes(rules.size ?? "off"),
+        consumed: parseCategoryChoice(rules.consumed ?? "off"),
+      },
       finaliseAfterMs: DAY,
       heardMs: () => this.heard,
+      toldMs: () => this.toldMs(),
     });
     this.retention.start();
     await settle();
@@ -389,7 +402,108 @@ Deno.test("Retention that loses its power at any operation leaves each chunk who
   }
 });
 
+/** Names of the chunks of a category that are there. */
+function numbers(kept: Kept, category: string): number[] {
+  return kept.world.store.listChunks(category).map(({ name }) => Number(name.slice(-9)));
+}
+
+Deno.test("Retention by consumers deletes what each of them has acknowledged wholly, in order", async () => {
+  const kept = await new Kept().start({ consumed: "audit=off,web" });
+  for (const category of ["web", "audit", "other"]) {
+    for (let i = 0; i < 4; i++) await kept.write(category);
+    const consumers = kept.world.store.consumers(category);
+    for (const name of ["x", "y"]) {
+      for (const number of [0, 1, 2]) {
+        await consumers.acknowledge(name, chunkOf(number), 0, name === "y" && number === 1 ? 9 : 10);
+      }
+    }
+  }
+  await kept.pass(RETENTION_GRACE_MS + 2 * RETENTION_CHECK_MS);
+  assertEquals([numbers(kept, "web"), numbers(kept, "audit")], [[1, 2, 3], [0, 1, 2, 3]]);
+  await kept.world.store.consumers("web").acknowledge("y", chunkOf(1), 9, 10);
+  await kept.pass(RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [1, 2, 3], "passed, and not yet asked twice");
+  await kept.pass(RETENTION_CHECK_MS);
+  assertEquals([numbers(kept, "web"), numbers(kept, "other")], [[3], [0, 1, 2, 3]]);
+  await kept.stop();
+});
+
+Deno.test("Retention by consumers deletes nothing where there is none, and forgotten ones do not count", async () => {
+  const kept = await new Kept().start({ consumed: "*" });
+  for (let i = 0; i < 3; i++) await kept.write("web");
+  const consumers = kept.world.store.consumers("web");
+  await kept.pass(RETENTION_GRACE_MS + 3 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [0, 1, 2]);
+  await consumers.begin("stuck", "earliest");
+  await consumers.begin("x", "latest");
+  await kept.pass(3 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [0, 1, 2]);
+  await consumers.forget("x");
+  await consumers.forget("stuck");
+  await kept.pass(3 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [0, 1, 2], "there is none again");
+  await consumers.begin("y", "latest");
+  await kept.pass(2 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), []);
+  await kept.stop();
+});
+
+Deno.test("Retention by consumers waits until every peer has told what it knew when a chunk was passed", async () => {
+  const kept = await new Kept().start({ consumed: "*" });
+  const told: { ms: number | undefined } = { ms: undefined };
+  kept.toldMs = () => told.ms;
+  for (let i = 0; i < 3; i++) await kept.write("web");
+  await kept.world.store.consumers("web").begin("x", "latest");
+  await kept.pass(RETENTION_GRACE_MS + 3 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [0, 1, 2], "one cannot be asked");
+  told.ms = kept.clock.monotonic() - 2 * RETENTION_CHECK_MS;
+  await kept.pass(RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [0, 1, 2], "one has not told since");
+  told.ms = kept.clock.monotonic();
+  // What it told is a consumer that has not passed.
+  kept.world.store.mergeConsumer("web", "new", NEW_CONSUMER, "run");
+  await kept.pass(3 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [0, 1, 2]);
+  await kept.world.store.consumers("web").forget("new");
+  await kept.pass(RETENTION_CHECK_MS);
+  told.ms = kept.clock.monotonic();
+  await kept.pass(RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), []);
+  await kept.stop();
+});
+
+Deno.test("Retention by consumers spares a chunk that a seek has made unread since it was passed", async () => {
+  const kept = await new Kept().start({ consumed: "*" });
+  for (let i = 0; i < 3; i++) await kept.write("web");
+  const consumers = kept.world.store.consumers("web");
+  await kept.pass(RETENTION_GRACE_MS);
+  await consumers.begin("x", "latest");
+  await kept.pass(RETENTION_CHECK_MS);
+  await consumers.seek("x", [{ chunk: chunkOf(1), offset: 0 }]);
+  await kept.pass(2 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), [1, 2]);
+  await kept.stop();
+});
+
+Deno.test("Retention by consumers says at the start what would go, and spares it for these minutes", async () => {
+  const kept = await new Kept().start({});
+  for (let i = 0; i < 3; i++) await kept.write("web");
+  await kept.world.store.consumers("web").begin("x", "latest");
+  await kept.stop();
+  await kept.start({ consumed: "web" });
+  assertMatch(
+    kept.world.log.of("warn").join(),
+    /retention: chunks have expired.*--retention-consumed.*"chunks":3/,
+  );
+  await kept.pass(RETENTION_GRACE_MS - 1);
+  assertEquals(numbers(kept, "web"), [0, 1, 2]);
+  await kept.pass(2 * RETENTION_CHECK_MS);
+  assertEquals(numbers(kept, "web"), []);
+  await kept.stop();
+});
+
 Deno.test("hasRetention is false where every rule says off", () => {
-  assertEquals(hasRetention({ age: ages("off"), size: [] }), false);
-  assertEquals(hasRetention({ age: [], size: sizes("a=1mb,off") }), true);
+  assertEquals(hasRetention({ age: ages("off"), size: [], consumed: parseCategoryChoice("off") }), false);
+  assertEquals(hasRetention({ age: [], size: sizes("a=1mb,off"), consumed: [] }), true);
+  assertEquals(hasRetention({ age: [], size: [], consumed: parseCategoryChoice("web") }), true);
 });
