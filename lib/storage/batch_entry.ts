@@ -29,6 +29,7 @@
  * @module
  */
 import { crc32 } from "./crc32.ts";
+import { uninitialised } from "./uninitialised.ts";
 
 /** Where a batch lies. */
 export interface BatchPlace {
@@ -60,30 +61,43 @@ export function entryBytes(producer: string): number {
   return HEAD_BYTES + producer.length;
 }
 
-/** Writes an entry into `bytes` at `at`; returns where it ends. */
-export function encodeEntry(
-  bytes: Uint8Array,
-  at: number,
-  producer: string,
-  sequence: number,
-  { number, offset, size, crc, timeMs }: BatchPlace,
-): number {
-  const length = entryBytes(producer);
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, length);
-  view.setUint16(4, MAGIC, true);
-  view.setUint16(6, length, true);
-  view.setUint32(8, sequence % HIGH, true);
-  view.setUint32(12, Math.floor(sequence / HIGH), true);
-  view.setUint32(16, number, true);
-  view.setUint32(20, offset % HIGH, true);
-  view.setUint16(24, Math.floor(offset / HIGH), true);
-  view.setUint32(26, size, true);
-  view.setUint32(30, crc, true);
-  view.setUint32(34, timeMs % HIGH, true);
-  view.setUint16(38, Math.floor(timeMs / HIGH), true);
-  for (let i = 0; i < producer.length; i++) bytes[at + HEAD_BYTES + i] = producer.charCodeAt(i);
-  view.setUint32(0, crc32(bytes.subarray(at + 4, at + length)), true);
-  return at + length;
+/** Writes entries one behind the other into a buffer of their size. */
+export class EntryWriter {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  /** @param size bytes of all of them, as `entryBytes` has it */
+  constructor(size: number) {
+    this.bytes = uninitialised(size);
+    this.#view = new DataView(this.bytes.buffer, this.bytes.byteOffset, size);
+  }
+
+  /** What was added. */
+  get written(): Uint8Array {
+    return this.bytes.subarray(0, this.#at);
+  }
+
+  /** Adds one. */
+  add(producer: string, sequence: number, { number, offset, size, crc, timeMs }: BatchPlace): void {
+    const at = this.#at;
+    const view = this.#view;
+    const end = at + entryBytes(producer);
+    view.setUint16(at + 4, MAGIC, true);
+    view.setUint16(at + 6, end - at, true);
+    view.setUint32(at + 8, sequence % HIGH, true);
+    view.setUint32(at + 12, Math.floor(sequence / HIGH), true);
+    view.setUint32(at + 16, number, true);
+    view.setUint32(at + 20, offset % HIGH, true);
+    view.setUint16(at + 24, Math.floor(offset / HIGH), true);
+    view.setUint32(at + 26, size, true);
+    view.setUint32(at + 30, crc, true);
+    view.setUint32(at + 34, timeMs % HIGH, true);
+    view.setUint16(at + 38, Math.floor(timeMs / HIGH), true);
+    for (let i = 0; i < producer.length; i++) this.bytes[at + HEAD_BYTES + i] = producer.charCodeAt(i);
+    view.setUint32(at, crc32(this.bytes.subarray(at + 4, end)), true);
+    this.#at = end;
+  }
 }
 
 /** Calls `fn` for each whole entry, in order; returns how many bytes belong to none. */

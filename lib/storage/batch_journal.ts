@@ -33,7 +33,7 @@
  * @module
  */
 import { KIB } from "../protocol/limits.ts";
-import { type BatchEntry, encodeEntry, entryBytes } from "./batch_entry.ts";
+import { type BatchEntry, entryBytes, EntryWriter } from "./batch_entry.ts";
 import type { BatchMemory } from "./batch_memory.ts";
 import type { CategoryDirectory } from "./category_directory.ts";
 import type { Chunk } from "./chunk.ts";
@@ -42,13 +42,12 @@ import { crc32 } from "./crc32.ts";
 import { type Disk, DiskError } from "./disk.ts";
 import type { OpenFile } from "./open_files.ts";
 import { TEMPORARY_SUFFIX, writeAll, writeTemporary } from "./publish_file.ts";
-import { uninitialised } from "./uninitialised.ts";
 
 /** Name of the file in a category's directory. */
 export const JOURNAL_FILE = "producers.journal";
 
-/** A journal up to this size is never replaced for its size. */
-const COMPACT_BYTES_MIN = 64 * KIB;
+/** A journal up to this size is never replaced for its size: each time costs two syncs, and 5,000 batches fit in. */
+const COMPACT_BYTES_MIN = 256 * KIB;
 
 /** Who sent a batch, and with which number. */
 export interface BatchSource {
@@ -152,12 +151,11 @@ export class BatchJournal {
     this.#torn = true;
     // It was removed since, because the disk is full.
     if (!this.#begun) throw new DiskError("full", "write", this.#path);
-    const entries = uninitialised(length);
-    let at = 0;
-    for (const entry of this.#staged) at = encodeEntry(entries, at, entry.producer, entry.sequence, entry);
+    const entries = new EntryWriter(length);
+    for (const entry of this.#staged) entries.add(entry.producer, entry.sequence, entry);
     const open = this.#context.files.take(this.#path);
     try {
-      writeAll(open.file, entries, this.#size);
+      writeAll(open.file, entries.written, this.#size);
     } catch (error) {
       this.#context.files.give(open);
       throw error;

@@ -9,10 +9,9 @@
  * @module
  */
 import { PRODUCER_AGE_MS_MAX, PRODUCERS_MAX } from "../protocol/limits.ts";
-import { type BatchEntry, type BatchPlace, encodeEntry, entryBytes } from "./batch_entry.ts";
+import { type BatchEntry, type BatchPlace, entryBytes, EntryWriter } from "./batch_entry.ts";
 import { BatchWindow } from "./batch_window.ts";
 import type { Clock } from "./clock.ts";
-import { uninitialised } from "./uninitialised.ts";
 
 interface Remembered {
   readonly producer: string;
@@ -98,14 +97,13 @@ export class BatchMemory {
     const now = this.#clock.now();
     let size = 0;
     for (const [producer, { window }] of this.#producers) size += window.size * entryBytes(producer);
-    const bytes = uninitialised(size);
-    let at = 0;
+    const entries = new EntryWriter(size);
     for (const [producer, { window }] of this.#producers) {
       for (const [sequence, place] of window.entries()) {
-        if (!this.#isOld(place, now)) at = encodeEntry(bytes, at, producer, sequence, place);
+        if (!this.#isOld(place, now)) entries.add(producer, sequence, place);
       }
     }
-    return bytes.subarray(0, at);
+    return entries.written;
   }
 
   #isOld({ timeMs }: BatchPlace, now: number): boolean {

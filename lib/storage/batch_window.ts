@@ -47,7 +47,13 @@ export class BatchWindow {
   put(sequence: number, { number, offset, size, crc, timeMs }: BatchPlace): void {
     const row = this.#rowFor(sequence);
     this.#sequences[row] = sequence;
-    this.#fields.set([number, offset, size, crc, timeMs], row * FIELDS);
+    const at = row * FIELDS;
+    const fields = this.#fields;
+    fields[at] = number;
+    fields[at + 1] = offset;
+    fields[at + 2] = size;
+    fields[at + 3] = crc;
+    fields[at + 4] = timeMs;
     this.#largest = Math.max(this.#largest, sequence);
     this.lastMs = timeMs;
   }

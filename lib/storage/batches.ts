@@ -56,8 +56,8 @@ export class Batches {
   readonly #access: ChunkAccess;
   readonly #copies: Copies;
   readonly #memory: BatchMemory;
-  /** By producer and sequence. */
-  readonly #pending = new Map<string, Pending>();
+  /** By producer, then by sequence: a key made of both would cost more than all else that is done in memory. */
+  readonly #pending = new Map<string, Map<number, Pending>>();
   #compacting = false;
 
   /** @param found what an earlier process remembered, as far as it is true */
@@ -81,19 +81,18 @@ export class Batches {
   /** Stores a batch unless it was stored before. Rejects with `ChukchaError`. */
   append(bytes: Uint8Array, sync: boolean, source: BatchSource): Promise<Stored> {
     const { producer, sequence } = source;
-    const key = `${producer} ${sequence}`;
-    const pending = this.#pending.get(key);
+    const pending = this.#pending.get(producer)?.get(sequence);
     if (pending) {
       if (!sameBytes(pending.bytes, bytes)) return Promise.reject(this.#reused(source));
       // It fails with the first attempt; once that is stored, it is as known as any later one.
       return pending.done.then(() => this.append(bytes, sync, source));
     }
     const place = this.#memory.find(producer, sequence);
-    if (!place) return this.#store(key, bytes, sync, source);
+    if (!place) return this.#store(bytes, sync, source);
     const known = this.#judge(place, bytes);
     if (known instanceof ChukchaError) return Promise.reject(known);
     if (known === "another") return Promise.reject(this.#reused(source, place));
-    if (known === "lost") return this.#store(key, bytes, sync, source);
+    if (known === "lost") return this.#store(bytes, sync, source);
     this.#state.context.meter.recognisedBatches++;
     const stored = { chunk: this.#nameOf(place), offset: place.offset, size: place.size, known };
     if (!sync || known === "processed") return Promise.resolve(stored);
@@ -141,13 +140,16 @@ export class Batches {
     }
   }
 
-  #store(key: string, bytes: Uint8Array, sync: boolean, source: BatchSource): Promise<Stored> {
+  #store(bytes: Uint8Array, sync: boolean, source: BatchSource): Promise<Stored> {
     const done = this.journal.begun
       ? this.#own.append(bytes, sync, source)
       : this.#begin(bytes.length).then(() => this.#own.append(bytes, sync, source));
-    this.#pending.set(key, { bytes, done });
+    let pending = this.#pending.get(source.producer);
+    if (!pending) this.#pending.set(source.producer, pending = new Map());
+    pending.set(source.sequence, { bytes, done });
     const ended = (): void => {
-      this.#pending.delete(key);
+      pending.delete(source.sequence);
+      if (pending.size === 0) this.#pending.delete(source.producer);
       if (this.journal.isDue) this.#compact();
     };
     done.then(ended, ended);

@@ -11,7 +11,7 @@
  * @module
  */
 import type { Acknowledged } from "./acknowledged.ts";
-import { type BatchEntry, eachEntry, encodeEntry, entryBytes } from "./batch_entry.ts";
+import { type BatchEntry, eachEntry, entryBytes, EntryWriter } from "./batch_entry.ts";
 import { JOURNAL_FILE, removeJournal } from "./batch_journal.ts";
 import { BatchWindow } from "./batch_window.ts";
 import type { Chunk } from "./chunk.ts";
@@ -75,10 +75,9 @@ export async function recoverBatches(
 function encode(windows: ReadonlyMap<string, BatchWindow>): Uint8Array {
   let size = 0;
   for (const [producer, window] of windows) size += window.size * entryBytes(producer);
-  const bytes = new Uint8Array(size);
-  let at = 0;
+  const entries = new EntryWriter(size);
   for (const [producer, window] of windows) {
-    for (const [sequence, place] of window.entries()) at = encodeEntry(bytes, at, producer, sequence, place);
+    for (const [sequence, place] of window.entries()) entries.add(producer, sequence, place);
   }
-  return bytes;
+  return entries.written;
 }
