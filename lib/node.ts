@@ -180,7 +180,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
       ]),
   };
   return {
-    app: createApp(service),
+    app: createApp(service, settings.corsOrigin),
     service,
     store,
     cluster,

@@ -60,6 +60,7 @@ export function statusOf(
       retentionAge: formatCategoryLimits(retentionAge),
       retentionSize: formatCategoryLimits(retentionSize),
       retentionConsumed: formatCategoryLimits(retentionConsumed),
+      corsOrigin: settings.corsOrigin.join(","),
     },
   };
 }

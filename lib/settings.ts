@@ -15,6 +15,7 @@ import {
   parseCategoryLimits,
 } from "./protocol/category_limits.ts";
 import { ChukchaError, quote } from "./protocol/errors.ts";
+import { parseOrigins } from "./protocol/origins.ts";
 import * as limits from "./protocol/limits.ts";
 import { isInstance } from "./protocol/names.ts";
 import { formatPeers, isLoopback, parsePeers, type PeerAddress } from "./peers.ts";
@@ -85,6 +86,8 @@ export interface Settings {
   readonly tlsCa: string;
   /** Whether whoever reaches the node may do everything. */
   readonly insecureNoAuth: boolean;
+  /** Origins whose web pages may use the node from a browser; `*` is all of them, none: no page may. */
+  readonly corsOrigin: readonly string[];
   /** Over how long a round over all complete chunks is spread that looks for rot; 0 for none. */
   readonly scrubIntervalMs: number;
   readonly logLevel: LogLevel;
@@ -115,6 +118,7 @@ export const DEFAULT_SETTINGS: Omit<Settings, "instance"> = {
   tlsKey: "",
   tlsCa: "",
   insecureNoAuth: false,
+  corsOrigin: [],
   scrubIntervalMs: limits.SCRUB_INTERVAL_MS_DEFAULT,
   logLevel: "info",
   logFormat: "text",
@@ -230,6 +234,14 @@ const somePatterns: Kind<CategoryLimits> = {
   show: formatCategoryLimits,
 };
 
+/** `https://app.example,http://127.0.0.1:3000`, or `*`. */
+const origins: Kind<readonly string[]> = {
+  placeholder: "ORIGIN,…",
+  rule: "origins like https://app.example,http://127.0.0.1:3000 (no path, no user), or *",
+  parse: parseOrigins,
+  show: (value) => value.length === 0 ? "none" : value.join(","),
+};
+
 /** One row of the table. */
 export interface SettingRow<K extends keyof Settings = keyof Settings> {
   readonly key: K;
@@ -305,6 +317,7 @@ export const SETTINGS: readonly SettingRow[] = [
   row("tlsKey", "tls-key", file, "its key"),
   row("tlsCa", "tls-ca", file, "authorities (PEM) of other nodes' certificates, besides the usual ones"),
   row("insecureNoAuth", "insecure-no-auth", flag, "let whoever reaches this node do everything"),
+  row("corsOrigin", "cors-origin", origins, "let web pages of these origins use the node; `*`: all pages"),
   row(
     "scrubIntervalMs",
     "scrub-interval",

@@ -57,6 +57,7 @@ Deno.test("resolveSettings takes flag over environment over configuration file o
     "tls-key": ["/a", "/b", "/c"],
     "tls-ca": ["/a", "/b", "/c"],
     "insecure-no-auth": ["true", "false", "true"],
+    "cors-origin": ["*", "https://a.example", "http://b:1,http://c:2"],
     "scrub-interval": ["1h", "2h", "off"],
     "log-level": ["debug", "warn", "error"],
     "log-format": ["json", "text", "json"],

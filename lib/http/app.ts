@@ -7,6 +7,7 @@ import { type Context, Hono } from "hono";
 import { ChukchaError, quote } from "../protocol/errors.ts";
 import { ErrorAnswers, errorResponse } from "./answer.ts";
 import { consume, consumers, lease, seek } from "./consume.ts";
+import { withCors } from "./cors.ts";
 import { counted } from "./counted.ts";
 import { livez, openapi, readyz, status } from "./health.ts";
 import { ack, listCategories, listChunks, read } from "./read.ts";
@@ -54,8 +55,8 @@ export interface App {
   readonly fetch: (request: Request) => Response | Promise<Response>;
 }
 
-/** Builds the application. Its `fetch` never rejects. */
-export function createApp(service: Service): App {
+/** Builds the application, open to web pages of these origins. Its `fetch` never rejects. */
+export function createApp(service: Service, origins: readonly string[] = []): App {
   const app = new Hono();
   const errors = new ErrorAnswers(service.log, service.clock, (code) => service.traffic.refused(code));
   const { guard } = service;
@@ -83,7 +84,7 @@ export function createApp(service: Service): App {
     if (isPlainWrite(request)) return takeWrite(request);
     return request.method === "CONNECT" ? refuse(noProxy()) : app.fetch(request);
   };
-  return { fetch: counted(service.traffic, ROUTES.map(([, path]) => path), answer) };
+  return { fetch: withCors(origins, counted(service.traffic, ROUTES.map(([, path]) => path), answer)) };
 }
 
 function isPlainWrite({ method, url }: Request): boolean {

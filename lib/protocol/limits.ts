@@ -104,6 +104,9 @@ export const BODY_ENCODED_SLACK_BYTES = 64 * KIB;
 /** Frames that one zstd body may consist of; each costs a call of some 50 µs. */
 export const ZSTD_FRAMES_MAX = 1024;
 
+/** For this long a browser need not ask again what a page may send. */
+export const CORS_PREFLIGHT_S = 7_200;
+
 /** Connections of a node; above, requests are answered 503. Setting `--max-connections`. */
 export const CONNECTIONS_MAX_DEFAULT = 262_144;
 /** How often they are counted. */
@@ -357,6 +360,24 @@ export const CLIENT_SETTLE_MS = 500;
 export const CLIENT_RETRY_MS_MIN = 100;
 /** Longest pause. */
 export const CLIENT_RETRY_MS_MAX = 5_000;
+/** A client's producer makes batches of this size at most, unless it says otherwise. */
+export const CLIENT_BATCH_BYTES_DEFAULT = 1 * MIB;
+/** What a client's producer holds before it asks to wait, unless it says otherwise. At twice that it refuses. */
+export const CLIENT_BUFFER_BYTES_DEFAULT = 16 * MIB;
+/** What a message that is held counts besides its bytes: about what is needed to tell its sender. */
+export const CLIENT_MESSAGE_OVERHEAD_BYTES = 256;
+/** Batches of one producer that are under way at once, at most. */
+export const CLIENT_IN_FLIGHT_MAX = 64;
+/** How long a producer's batch may wait for the next message, at most. */
+export const CLIENT_LINGER_MS_MAX = 60_000;
+/** A producer has nodes wait this long for what an answer has to wait for; then it asks again. */
+export const CLIENT_CONFIRM_MS_DEFAULT = 10_000;
+/** A batch is given this much more time to be sent; after a timeout, twice that, and so on. */
+export const CLIENT_BYTES_PER_S_MIN = 64 * KIB;
+/** Attempts at a node that may have written a batch before it is sent to another one. */
+export const CLIENT_SAME_NODE_TRIES = 3;
+/** A node that asks for a longer pause than this is asked sooner. */
+export const CLIENT_RETRY_AFTER_MS_MAX = 60_000;
 /** A node that failed a client comes last among those that it may ask for this long; it doubles from time to time. */
 export const CLIENT_REST_MS_MIN = 1_000;
 /** Longest time for that. */
