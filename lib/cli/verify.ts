@@ -8,6 +8,7 @@ import { quote } from "../protocol/errors.ts";
 import { formatCount, formatDuration, formatSize } from "../quantities.ts";
 import { DEFAULT_SETTINGS } from "../settings.ts";
 import { ACKNOWLEDGED_ADVICE } from "../storage/acknowledged.ts";
+import { JOURNAL_FILE } from "../storage/batch_journal.ts";
 import { decodeChecked } from "../storage/checked_json.ts";
 import { type Disk, DiskError } from "../storage/disk.ts";
 import { LOCK_FILE, NODE_FILE } from "../storage/node_file.ts";
@@ -18,6 +19,7 @@ import {
   storedCategories,
   type VerifiedChunk,
   verifying,
+  verifyProducers,
 } from "../storage/verify_directory.ts";
 import { type Command, EXIT, Failure, type Invocation, UsageError } from "./command.ts";
 import { JSON_FLAG } from "./connect.ts";
@@ -58,9 +60,9 @@ interface Report {
   readonly categories: number;
   readonly chunks: number;
   readonly bytes: number;
-  /** Chunks that are damaged. */
+  /** Chunks, and lists of producers, that are damaged. */
   readonly damaged: number;
-  /** Chunks about which there is something to say. */
+  /** Those about which there is something to say; in the place of a chunk's name, a list of producers has its file's. */
   readonly found: readonly VerifiedChunk[];
 }
 
@@ -78,14 +80,17 @@ async function run({ positionals, flags, env, terminal, signal }: Invocation): P
       const totalBytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
       const progress = new Progress(terminal, { enabled: terminal.watched && !flags.on("json"), totalBytes });
       const found: VerifiedChunk[] = [];
-      for (const candidate of all) {
-        const verified = await atLeisure(disk, candidate, owner, (bytes) => progress.add(bytes), signal);
-        if (verified.remarks.length === 0) continue;
+      const tell = async (verified: VerifiedChunk | undefined): Promise<void> => {
+        if (!verified || verified.remarks.length === 0) return;
         found.push(verified);
-        if (flags.on("json")) continue;
+        if (flags.on("json")) return;
         progress.end();
         await terminal.print(linesOf(verified));
+      };
+      for (const candidate of all) {
+        await tell(await atLeisure(disk, candidate, owner, (bytes) => progress.add(bytes), signal));
       }
+      for (const name of names) await tell(verifyProducers(disk, name));
       progress.end();
       const damaged = found.filter(isDamaged).length;
       const report = { categories: names.length, chunks: all.length, bytes: totalBytes, damaged, found };
@@ -191,7 +196,8 @@ function isDamaged({ remarks }: VerifiedChunk): boolean {
 }
 
 function linesOf({ category, chunk, size, complete, remarks }: VerifiedChunk): string {
-  const head = `${category}/${chunk}  ${formatCount(size)} bytes, ${complete ? "complete" : "open"}`;
+  const state = chunk === JOURNAL_FILE ? "" : complete ? ", complete" : ", open";
+  const head = `${category}/${chunk}  ${formatCount(size)} bytes${state}`;
   return [head, ...remarks.map(lineOf)].join("\n");
 }
 

@@ -100,20 +100,31 @@ export class EntryWriter {
   }
 }
 
-/** Calls `fn` for each whole entry, in order; returns how many bytes belong to none. */
-export function eachEntry(bytes: Uint8Array, fn: (entry: BatchEntry) => void): number {
-  let strange = 0;
+/** Bytes that belong to no whole entry. */
+export interface StrangeBytes {
+  /** Before the last whole entry: no crash of a process leaves that. */
+  readonly damaged: number;
+  /** Behind it. */
+  readonly torn: number;
+}
+
+/** Calls `fn` for each whole entry, in order; returns what there is besides. */
+export function eachEntry(bytes: Uint8Array, fn: (entry: BatchEntry) => void): StrangeBytes {
+  let damaged = 0;
+  let torn = 0;
   for (let at = 0; at < bytes.length;) {
     const length = wholeEntryAt(bytes, at);
     if (length === 0) {
-      strange++;
+      torn++;
       at++;
       continue;
     }
+    damaged += torn;
+    torn = 0;
     fn(decode(new DataView(bytes.buffer, bytes.byteOffset + at, length), bytes, at, length));
     at += length;
   }
-  return strange;
+  return { damaged, torn };
 }
 
 /** Length of the entry at `at`; 0 if there is none that was written whole. */

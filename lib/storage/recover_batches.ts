@@ -46,7 +46,7 @@ export async function recoverBatches(
   const windows = new Map<string, BatchWindow>();
   let largest = -1;
   let dropped = 0;
-  const strange = eachEntry(bytes, (entry) => {
+  const { damaged, torn } = eachEntry(bytes, (entry) => {
     largest = Math.max(largest, entry.number);
     if (!isTrue(entry)) {
       dropped++;
@@ -63,10 +63,13 @@ export async function recoverBatches(
     });
     log.info("dropped what was remembered of batches that were not stored", { path, batches: dropped });
   }
-  if (strange > 0) {
-    log.warn("part of a list of producers is torn or damaged: retries of these batches are new", {
+  if (torn > 0) {
+    log.info("the end of a list of producers is torn: what was not stored is not in it", { path });
+  }
+  if (damaged > 0) {
+    log.warn("part of a list of producers is damaged: retries of these batches are stored again", {
       path,
-      bytes: strange,
+      bytes: damaged,
     });
   }
   return { windows, largest };

@@ -9,6 +9,8 @@
  */
 import { categoryDirectory, parseCategoryDirectory, parseChunkName } from "../protocol/names.ts";
 import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
+import { eachEntry } from "./batch_entry.ts";
+import { JOURNAL_FILE } from "./batch_journal.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
 import { hasRotted } from "./damaged_copy.ts";
 import type { Disk } from "./disk.ts";
@@ -194,6 +196,31 @@ function* verifyingOpen(
   } finally {
     file?.close();
   }
+}
+
+/** Verifies what is remembered of a category's producers; `undefined` if nothing is. Throws `DiskError`. */
+export function verifyProducers(disk: Disk, category: string): VerifiedChunk | undefined {
+  const bytes = readFile(disk, `${categoryDirectory(category)}/${JOURNAL_FILE}`);
+  if (!bytes) return undefined;
+  const { damaged, torn } = eachEntry(bytes, () => {});
+  const remarks: Remark[] = [];
+  if (damaged > 0) {
+    remarks.push({
+      damage: true,
+      what: `${damaged} bytes of it fail their checksum`,
+      next: "batches that were remembered there are stored again if they are retried",
+    });
+  }
+  if (torn > 0) {
+    const range = { from: bytes.length - torn, to: bytes.length };
+    remarks.push({
+      damage: false,
+      range,
+      what: "nothing vouches for these bytes, as after a crash",
+      next: "they are passed over",
+    });
+  }
+  return { category, chunk: JOURNAL_FILE, size: bytes.length, complete: false, remarks };
 }
 
 /** Ranges that touch one another, as one. */

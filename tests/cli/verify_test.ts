@@ -47,6 +47,39 @@ Deno.test("verify tells what is damaged, and what becomes of it, and leaves ever
   assertEquals([damaged, chunks, first.remarks[0].range], [1, 1, { from: 0, to: 14 }]);
 });
 
+Deno.test("verify looks at what is remembered of producers", async () => {
+  await using directory = await temporaryDirectory();
+  const dataDir = directory.path;
+  {
+    await using node = await startChildNode(dataDir);
+    for (const sequence of [1, 2]) {
+      const path = `/write?category=web&producer=p&sequence=${sequence}`;
+      await (await node.fetch(path, { method: "POST", body: `${sequence}\n` })).body?.cancel();
+    }
+    await node.stop();
+  }
+  const path = `${dataDir}/web/producers.journal`;
+  const journal = await Deno.readFile(path);
+  const cases: [Uint8Array, number, string][] = [
+    [journal, 0, ""],
+    [
+      journal.subarray(0, -1),
+      0,
+      "web/producers.journal  81 bytes\n  note    bytes 41 to 81: nothing vouches",
+    ],
+    [journal.slice().fill(7, 20, 21), 1, "web/producers.journal  82 bytes\n  DAMAGE  41 bytes of it fail"],
+  ];
+  for (const [content, expected, line] of cases) {
+    await Deno.writeFile(path, content);
+    const { code, stdout, stderr } = await run(NO_SERVER, ["verify", "--data-dir", dataDir]);
+    const text = new TextDecoder().decode(stdout);
+    assertEquals([code, line === "" && text !== ""], [expected, false]);
+    assertStringIncludes(text, line);
+    assertStringIncludes(stderr, "1 chunks of 1 categories");
+    assertEquals(await Deno.readFile(path), content, "nothing is changed");
+  }
+});
+
 Deno.test("verify says what is wrong with what it is given", async () => {
   await using directory = await temporaryDirectory();
   const cases: [string[], string][] = [
