@@ -70,10 +70,15 @@ export class Arrivals {
           const bytes = await member.read(this.category, name, at);
           at += bytes.length;
           this.#read.set(key, at);
-          for (const line of new TextDecoder().decode(bytes).split("\n").slice(0, -1)) this.#take(line);
+          this.takeAll(new TextDecoder().decode(bytes));
         }
       }
     }
+  }
+
+  /** Takes whole lines that were read elsewhere. */
+  takeAll(text: string): void {
+    for (const line of text.split("\n").slice(0, -1)) this.#take(line);
   }
 
   #take(message: string): void {

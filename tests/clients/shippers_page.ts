@@ -3,7 +3,8 @@
  *
  * @module
  */
-const PAGE = new URL("../../docs/shippers.md", import.meta.url);
+/** The page. */
+export const PAGE = new URL("../../docs/shippers.md", import.meta.url);
 
 /** Addresses that stand for nodes on the page. */
 export const NODE_1 = "http://node-1.example:8080";
