@@ -145,7 +145,7 @@ export class ChukchaClient {
    * ```
    */
   write(category: string, body: WriteBody, options: WriteOptions = {}): Promise<WriteResult> {
-    const { syncEachWrite, minSyncReplicas, timeoutMs, producer, sequence, signal } = options;
+    const { syncEachWrite, minSyncReplicas, timeoutMs, producer, sequence, signal, answerMs } = options;
     return this.#transport.request({
       action: `write to category "${checkCategory(category)}"`,
       path: "write",
@@ -162,6 +162,7 @@ export class ChukchaClient {
       // Any other type than JSON means "lines"; this one also spares browsers a preflight request.
       headers: { "content-type": "text/plain; charset=utf-8" },
       signal,
+      answerMs,
       extraMs: timeoutMs ?? WRITE_TIMEOUT_MS_DEFAULT,
     }, takeWriteResult);
   }

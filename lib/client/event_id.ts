@@ -104,7 +104,7 @@ function firstCount(): number {
  * import { eventTime } from "./mod.ts";
  *
  * const time = eventTime("019aab1c-4e80-7a3c-9f21-5b0c6a1d2e3f");
- * assertEquals(time.toISOString(), "2025-11-22T10:02:32.960Z");
+ * assertEquals(time.toISOString(), "2025-11-22T10:29:10.400Z");
  * ```
  */
 export function eventTime(id: string): Date {

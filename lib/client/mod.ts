@@ -16,6 +16,7 @@
  * @module
  */
 export { Batch, type BatchKeeper, type BatchOutcome } from "./batch.ts";
+export { Chukcha, connect, type ConnectOptions } from "./chukcha.ts";
 export { ChukchaClient, SERVER_DEFAULT } from "./client.ts";
 export { Consumer, type ConsumerOptions } from "./consumer.ts";
 export type {
@@ -40,6 +41,10 @@ export type {
 } from "./consumer_options.ts";
 export { MessageError, type Source } from "./lines.ts";
 export type { Nodes, Trouble } from "./route.ts";
+export { type MessageValue } from "./message_content.ts";
+export { Producer } from "./producer.ts";
+export { ProducerError, type ProducerErrorCode } from "./producer_error.ts";
+export type { ProducerOptions } from "./producer_options.ts";
 export { Servers, type ServersOptions } from "./servers.ts";
 export { eventId, type EventIdOptions, eventTime, withEventId } from "./event_id.ts";
 export type { TailPiece } from "./event_parser.ts";

@@ -48,7 +48,7 @@ export interface CallOptions {
 export type WriteBody = string | Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array>;
 
 /** What the answer of a write has to wait for; left out, the node's own settings count. And what to know its retry by. */
-export interface WriteOptions extends CallOptions {
+export interface WriteOptions extends PromptOptions {
   /** Survive a power loss of the node's machine. */
   readonly syncEachWrite?: boolean | undefined;
   /** Survive the loss of this many machines for good. */

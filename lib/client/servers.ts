@@ -49,13 +49,13 @@ interface Server {
  * import { Servers } from "./mod.ts";
  *
  * const servers = new Servers({ servers: ["http://10.0.0.1:8080", "http://10.0.0.2:8080"] });
- * const [first, second] = servers.inOrder("web/indexer");
- * assertEquals(servers.inOrder("web/indexer"), [first, second]);
+ * const order = servers.inOrder("web/indexer");
+ * assertEquals(servers.inOrder("web/indexer"), order);
  *
- * servers.failed(first!);
- * assertEquals(servers.inOrder("web/indexer"), [second, first]);
- * servers.worked(first!);
- * assertEquals(servers.inOrder("web/indexer"), [first, second]);
+ * servers.failed(order[0]!);
+ * assertEquals(servers.inOrder("web/indexer"), order.toReversed());
+ * servers.worked(order[0]!);
+ * assertEquals(servers.inOrder("web/indexer"), order);
  * ```
  */
 export class Servers implements Nodes {

@@ -108,6 +108,7 @@ export class Transport {
     written: Written,
     status?: number,
     cause?: unknown,
+    retryAfterMs?: number,
   ): TransportError {
     return new TransportError(reason, {
       server: this.#server,
@@ -115,6 +116,7 @@ export class Transport {
       written: attempt.method === "POST" ? written : "no",
       ...(status === undefined ? {} : { status }),
       ...(cause === undefined ? {} : { cause }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   }
 
@@ -141,12 +143,22 @@ export class Transport {
   /** What a node, or something between it and us, said instead of a good answer. */
   async #refusal(attempt: Attempt, response: Response): Promise<Error> {
     const text = await beginningOf(response);
-    const error = parseErrorBody(text);
+    const retryAfterMs = retryAfter(response);
+    const error = parseErrorBody(text, retryAfterMs);
     if (error) return error;
     const said = text.trim() === "" ? "" : `: ${quote(text.trim().slice(0, FOREIGN_CHARS_MAX))}`;
     const written = response.status >= 500 ? "maybe" : "no";
-    return this.failure(attempt, `answered ${response.status}${said}`, written, response.status);
+    const { status } = response;
+    return this.failure(attempt, `answered ${status}${said}`, written, status, undefined, retryAfterMs);
   }
+}
+
+/** `Retry-After` in milliseconds: seconds, or a date, as proxies send it too. */
+function retryAfter({ headers }: Response): number | undefined {
+  const text = headers.get("retry-after");
+  if (text === null) return undefined;
+  const ms = /^\d{1,9}$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 /** An answer with a good status that is not what a node answers. */

@@ -22,6 +22,8 @@ export interface TransportFailure {
   readonly status?: number;
   /** The error of `fetch`. */
   readonly cause?: unknown;
+  /** `Retry-After` of the answer, in milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 /**
@@ -50,6 +52,8 @@ export class TransportError extends Error {
   readonly written: Written;
   /** HTTP status, where there was an answer, but none that a Chukcha node gives. */
   readonly status: number | undefined;
+  /** After so many milliseconds it may be tried again, where an answer said so. */
+  readonly retryAfterMs: number | undefined;
   /** No connection came about: nothing was sent. */
   readonly neverConnected: boolean;
   /** The server's certificate is from an authority that is not trusted here. */
@@ -67,6 +71,7 @@ export class TransportError extends Error {
     this.action = failure.action;
     this.written = failure.written;
     this.status = failure.status;
+    this.retryAfterMs = failure.retryAfterMs;
     this.neverConnected = failure.cause !== undefined && neverConnected(failure.cause);
     this.untrusted = failure.cause !== undefined && isUntrusted(failure.cause);
   }

@@ -82,18 +82,25 @@ export class ChukchaError extends Error {
   readonly code: ErrorCode;
   /** Whether the messages of the write that it answers may have been written. */
   readonly written: Written;
+  /** After so many milliseconds the node wants to be asked again, where it said so; `undefined` elsewhere. */
+  readonly retryAfterMs: number | undefined;
 
   /**
    * Makes an error that may be shown to whoever asked.
    *
    * @param code one of the closed list
    * @param message the action or field, the quoted value and the rule
-   * @param options `written` (default `no`), and the `cause`, which never leaves the process
+   * @param options `written` (default `no`), when to ask again, and the `cause`, which never leaves the process
    */
-  constructor(code: ErrorCode, message: string, options: { written?: Written; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { written?: Written; cause?: unknown; retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.written = options.written ?? "no";
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   /** The HTTP status of this error. */
@@ -107,8 +114,8 @@ export class ChukchaError extends Error {
   }
 }
 
-/** The error out of its JSON, as `toBody` has it; `undefined` if the text is none. */
-export function parseErrorBody(text: string): ChukchaError | undefined {
+/** The error out of its JSON, as `toBody` has it, and of what was said besides; `undefined` if the text is none. */
+export function parseErrorBody(text: string, retryAfterMs?: number): ChukchaError | undefined {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -119,7 +126,10 @@ export function parseErrorBody(text: string): ChukchaError | undefined {
   if (typeof code !== "string" || typeof message !== "string" || !Object.hasOwn(ERROR_STATUS, code)) {
     return undefined;
   }
-  return new ChukchaError(code as ErrorCode, message, { written: written === "maybe" ? "maybe" : "no" });
+  return new ChukchaError(code as ErrorCode, message, {
+    written: written === "maybe" ? "maybe" : "no",
+    retryAfterMs,
+  });
 }
 
 /** Quotes a value for a message: control characters escaped, cut to a bounded length. */
