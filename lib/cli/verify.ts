@@ -7,9 +7,10 @@ import { isCategory } from "../protocol/names.ts";
 import { quote } from "../protocol/errors.ts";
 import { formatCount, formatDuration, formatSize } from "../quantities.ts";
 import { DEFAULT_SETTINGS } from "../settings.ts";
-import { ACKNOWLEDGED_ADVICE } from "../storage/acknowledged.ts";
+import { ACKNOWLEDGED_ADVICE, ACKNOWLEDGED_FILE } from "../storage/acknowledged.ts";
 import { JOURNAL_FILE } from "../storage/batch_journal.ts";
 import { decodeChecked } from "../storage/checked_json.ts";
+import { CONSUMERS_ADVICE, CONSUMERS_FILE } from "../storage/consumers_file.ts";
 import { type Disk, DiskError } from "../storage/disk.ts";
 import { LOCK_FILE, NODE_FILE } from "../storage/node_file.ts";
 import {
@@ -18,6 +19,7 @@ import {
   type Remark,
   storedCategories,
   type VerifiedChunk,
+  verifyConsumers,
   verifying,
   verifyProducers,
 } from "../storage/verify_directory.ts";
@@ -62,7 +64,7 @@ interface Report {
   readonly bytes: number;
   /** Chunks, and lists of producers, that are damaged. */
   readonly damaged: number;
-  /** Those about which there is something to say; in the place of a chunk's name, a list of producers has its file's. */
+  /** Those about which there is something to say; in the place of a chunk's name, another file has its own. */
   readonly found: readonly VerifiedChunk[];
 }
 
@@ -90,7 +92,10 @@ async function run({ positionals, flags, env, terminal, signal }: Invocation): P
       for (const candidate of all) {
         await tell(await atLeisure(disk, candidate, owner, (bytes) => progress.add(bytes), signal));
       }
-      for (const name of names) await tell(verifyProducers(disk, name));
+      for (const name of names) {
+        await tell(verifyProducers(disk, name));
+        await tell(consumersOf(disk, name));
+      }
       progress.end();
       const damaged = found.filter(isDamaged).length;
       const report = { categories: names.length, chunks: all.length, bytes: totalBytes, damaged, found };
@@ -158,14 +163,23 @@ function wantedOf(wanted: readonly string[], stored: readonly string[], path: st
 }
 
 function candidatesOf(disk: Disk, category: string): Candidate[] {
+  return startable(category, ACKNOWLEDGED_FILE, ACKNOWLEDGED_ADVICE, () => candidates(disk, category));
+}
+
+function consumersOf(disk: Disk, category: string): VerifiedChunk | undefined {
+  return startable(category, CONSUMERS_FILE, CONSUMERS_ADVICE, () => verifyConsumers(disk, category));
+}
+
+/** What `read` finds. Throws what to do about a file without which no node starts. */
+function startable<T>(category: string, file: string, advice: string, read: () => T): T {
   try {
-    return candidates(disk, category);
+    return read();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new Failure(
       `category ${
         quote(category)
-      }: its acknowledged.json is damaged (${error.message}); a node does not start with it: ${ACKNOWLEDGED_ADVICE}`,
+      }: its ${file} is damaged (${error.message}); a node does not start with it: ${advice}`,
     );
   }
 }

@@ -12,6 +12,7 @@ import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { eachEntry } from "./batch_entry.ts";
 import { JOURNAL_FILE } from "./batch_journal.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
+import { CONSUMERS_RECENT_FILE, readConsumers } from "./consumers_file.ts";
 import { hasRotted } from "./damaged_copy.ts";
 import type { Disk } from "./disk.ts";
 import { type ByteRange, examining, type Steps } from "./examine.ts";
@@ -19,7 +20,7 @@ import { expectedIndex, fileReader, openIfThere, readIndex } from "./inspect.ts"
 import { readFile } from "./publish_file.ts";
 import { takeSealedEnd } from "./sealed_end.ts";
 
-/** Something about a chunk that a person should know. */
+/** Something about a chunk, or another file, that a person should know. */
 export interface Remark {
   /** It is damage, and not what a crash or a hand leaves. */
   readonly damage: boolean;
@@ -34,6 +35,7 @@ export interface Remark {
 /** What is found out about one chunk. */
 export interface VerifiedChunk {
   readonly category: string;
+  /** Its name; of another file in the category's directory the name of that. */
   readonly chunk: string;
   /** Bytes of it that count. */
   readonly size: number;
@@ -76,6 +78,24 @@ export function candidates(disk: Disk, category: string): Candidate[] {
     const bytes = (disk.sizeOf(path) ?? 0) + (disk.sizeOf(path + INDEX_SUFFIX) ?? 0);
     return { category, name, bytes };
   });
+}
+
+/**
+ * What there is to say of the files that keep a category's consumers; `undefined` for nothing.
+ *
+ * Throws `SyntaxError` if `consumers.json` cannot be read: a start refuses such a directory.
+ */
+export function verifyConsumers(disk: Disk, category: string): VerifiedChunk | undefined {
+  const directory = categoryDirectory(category);
+  const { torn } = readConsumers(disk, directory);
+  if (torn === undefined) return undefined;
+  const size = disk.sizeOf(`${directory}/${CONSUMERS_RECENT_FILE}`) ?? 0;
+  const remark: Remark = {
+    damage: false,
+    what: `it is not whole (${torn}), as after a power cut`,
+    next: "it is left aside; what consumers acknowledged within a second before is handed out again",
+  };
+  return { category, chunk: CONSUMERS_RECENT_FILE, size, complete: false, remarks: [remark] };
 }
 
 /** Verifies one chunk. `owner`: the instance whose directory it is. Throws `DiskError`. */
@@ -126,7 +146,8 @@ function* verifyingSealed(
       const what = file ? "these bytes fail their checksum, or are missing" : "the data file is missing";
       remarks.push({ damage: true, range, what, next: HEALED });
     }
-    if (found.rewritten || indexSize !== chunk.indexSize) {
+    // The chunk is marked already where the record that says that it is complete had to be put right.
+    if (found.rewritten || indexSize !== chunk.indexSize || chunk.damaged) {
       remarks.push({
         damage: true,
         what: "its index is damaged",

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { drain } from "../../lib/storage/examine.ts";
 import {
   candidates,
   storedCategories,
   type VerifiedChunk,
+  verifyConsumers,
   verifying,
 } from "../../lib/storage/verify_directory.ts";
 import type { MemoryDisk, Operation } from "../support/memory_disk.ts";
@@ -43,8 +44,7 @@ for (const [who, base] of [["n", OWNED], ["m", COPIED]] as const) {
         // An index that ends early is what a power cut leaves, too.
         assertEquals(found!.remarks.some(({ damage }) => damage), what !== "the index, cut short");
         assert(found!.remarks.length > 0);
-        const isSealed = what !== "the record that says complete" &&
-          !/index, cut|index file|whole index|end of the index/.test(what);
+        const isSealed = !/index, cut|index file|whole index/.test(what);
         assertEquals([found!.complete, found!.size <= SIZE], [isSealed, true]);
         for (const { range } of found!.remarks) if (range) assert(range.from < range.to && range.to <= SIZE);
       });
@@ -111,4 +111,20 @@ Deno.test("verifying: acknowledged chunks and files of others are not looked at"
     "n-chunk000000001",
     0,
   ]]);
+});
+
+Deno.test("verifyConsumers: a torn recent file is told and no damage, a damaged consumers.json is refused", async () => {
+  const { store, disk } = await openNew();
+  await store.append("web", bytes("message\n"), false);
+  assertEquals(verifyConsumers(disk, "web"), undefined);
+  await store.consumers("web").begin("x", "earliest");
+  await store.consumers("web").acknowledge("x", "n-chunk000000000", 0, 8);
+  assertEquals(verifyConsumers(disk, "web"), undefined);
+  disk.plant("web/consumers.recent.json", bytes("{"));
+  const found = verifyConsumers(disk, "web");
+  assertEquals([found?.chunk, found?.size, found?.remarks.length], ["consumers.recent.json", 1, 1]);
+  assertEquals(found?.remarks[0]?.damage, false);
+  disk.plant("web/consumers.json", bytes("{"));
+  assertThrows(() => verifyConsumers(disk, "web"), SyntaxError);
+  await store.close();
 });
