@@ -87,12 +87,20 @@ export class Dispenser {
     this.notify();
   }
 
-  /** Sets the end of a lease anew; 0 gives the piece back at once. Throws `not_leased`. */
-  lease(chunk: string, from: number, to: number, leaseMs: number): void {
+  /**
+   * Sets the end of a lease anew; 0 gives the piece back at once. Throws `not_leased`.
+   *
+   * @param deliveries which time of being handed out is meant; any if it is left out
+   */
+  lease(chunk: string, from: number, to: number, leaseMs: number, deliveries?: number): void {
     this.taker.expire();
     const { pieces } = this.taker;
     const piece = pieces.ending(chunk, to);
-    if (piece?.state !== "out" || piece.from !== from) throw notLeased(chunk, from, to);
+    const isOut = piece?.state === "out" && piece.from === from;
+    // Whose time is over does not speak for who has it now.
+    if (!isOut || deliveries !== undefined && piece.deliveries !== deliveries) {
+      throw notLeased(chunk, from, to);
+    }
     if (leaseMs === 0) {
       pieces.giveBack(piece);
       return this.notify();
@@ -207,8 +215,6 @@ function tooManyPolls(): ChukchaError {
 function notLeased(chunk: string, from: number, to: number): ChukchaError {
   return new ChukchaError(
     "not_leased",
-    `lease: ${from} to ${to} of ${
-      quote(chunk)
-    } is not on lease from this node; it ran out, or was acknowledged`,
+    `lease: ${from} to ${to} of ${quote(chunk)} is not on lease from this node, or to another worker by now`,
   );
 }

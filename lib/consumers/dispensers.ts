@@ -105,10 +105,10 @@ export class Dispensers {
     this.#known(category, consumer)?.acknowledged(chunk, from, to);
   }
 
-  /** Sets the end of a lease anew; 0 gives the piece back. Throws `not_leased`. */
-  lease(category: string, consumer: string, chunk: string, from: number, to: number, leaseMs: number): void {
+  /** The counter of a consumer where something may be on lease. Throws `not_leased`. */
+  lending(category: string, consumer: string): Dispenser {
     const dispenser = this.#known(category, consumer);
-    if (dispenser) return dispenser.lease(chunk, from, to, leaseMs);
+    if (dispenser) return dispenser;
     throw new ChukchaError("not_leased", `lease: ${quote(consumer)} has nothing on lease from this node`);
   }
 

@@ -154,7 +154,7 @@ export class Taker {
     letGo(handed);
     if (handed.deliveries === 0) return;
     const piece = this.pieces.ending(handed.chunk, handed.offset + handed.size);
-    if (piece?.state !== "out" || piece.from !== handed.offset) return;
+    if (piece?.state !== "out" || piece.deliveries !== handed.deliveries) return;
     piece.undelivered();
     this.pieces.giveBack(piece);
   }

@@ -86,8 +86,10 @@ export function lease({ dispensers }: Service, request: Request): Response {
   const offset = params.integer("offset", OFFSET);
   const size = params.integer("size", OFFSET);
   const leaseMs = params.integer("lease", RENEWED_MS);
+  const deliveries = params.integer("deliveries", MAYBE_OFFSET);
   checkRange(offset, size);
-  dispensers.lease(category, consumer, chunk, offset, size, leaseMs);
+  dispensers.lending(category, consumer)
+    .lease(chunk, offset, size, leaseMs, deliveries < 0 ? undefined : deliveries);
   return Response.json({ chunk, offset, size, lease: leaseMs });
 }
 

@@ -191,7 +191,15 @@ const PATHS = {
     post: {
       operationId: "lease",
       summary: "Keep what was lent for longer, or give it back",
-      parameters: parameters("category", "consumer", "chunk", "lent_offset", "size", "lease_ms"),
+      parameters: parameters(
+        "category",
+        "consumer",
+        "chunk",
+        "lent_offset",
+        "size",
+        "lease_ms",
+        "deliveries",
+      ),
       responses: {
         200: json("The lease ends so many milliseconds from now.", schema("Lease")),
         ...refusals(...DOOR, "invalid_parameter", "not_leased"),

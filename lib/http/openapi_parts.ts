@@ -208,6 +208,12 @@ export const PARAMETERS = {
     ...count,
     maximum: LEASE_MS_MAX,
   }),
+  deliveries: query(
+    "deliveries",
+    false,
+    "As chukcha-deliveries said: a 409 if they were handed out to somebody else meanwhile.",
+    count,
+  ),
   max_deliveries: query(
     "max_deliveries",
     false,

@@ -135,6 +135,7 @@ Deno.test("a worker that waits is given what another one's lease gives up, by ti
   clock.advance(1000);
   const second = await byTime;
   assertEquals([second.text, second.deliveries], ["one\n", 2]);
+  assertEquals(await a.lease(first, 5000, 1), [409, "not_leased"], "it is another worker's now");
   const byHand = a.consume(`${LEASED}&wait=60000`);
   await waiting(node, 1);
   assertEquals(await a.lease(first, 0), [200, ""]);

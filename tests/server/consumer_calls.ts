@@ -71,8 +71,14 @@ export class ConsumerCalls {
     return this.post("ack", `&chunk=${chunk}&size=${next}${rest.join("")}`, method);
   }
 
-  lease({ chunk, offset, next }: Taken, leaseMs: number): Promise<[status: number, code: string]> {
-    return this.post("lease", `&chunk=${chunk}&offset=${offset}&size=${next}&lease=${leaseMs}`);
+  /** @param deliveries which time of being handed out is meant */
+  lease(
+    { chunk, offset, next }: Taken,
+    leaseMs: number,
+    deliveries?: number,
+  ): Promise<[status: number, code: string]> {
+    const which = deliveries === undefined ? "" : `&deliveries=${deliveries}`;
+    return this.post("lease", `&chunk=${chunk}&offset=${offset}&size=${next}&lease=${leaseMs}${which}`);
   }
 
   seek(to: string): Promise<[status: number, code: string]> {
