@@ -14,15 +14,18 @@ export interface Payment {
   readonly amount: number;
 }
 
-/** Makes the tables, once. */
+/** Makes the tables if they are not there; only one worker at a time, which `IF NOT EXISTS` does not see to. */
 export async function createTables(sql: Sql): Promise<void> {
-  await sql`CREATE TABLE IF NOT EXISTS applied (event_id uuid PRIMARY KEY)`;
-  await sql`
-    CREATE TABLE IF NOT EXISTS balances (
-      account text PRIMARY KEY,
-      amount numeric NOT NULL,
-      payments bigint NOT NULL
-    )`;
+  await sql.begin(async (sql) => {
+    await sql`SELECT pg_advisory_xact_lock(hashtext('booking'))`;
+    await sql`CREATE TABLE IF NOT EXISTS applied (event_id uuid PRIMARY KEY)`;
+    await sql`
+      CREATE TABLE IF NOT EXISTS balances (
+        account text PRIMARY KEY,
+        amount numeric NOT NULL,
+        payments bigint NOT NULL
+      )`;
+  });
 }
 
 /** Books each payment whose id is new, all in one transaction; returns how many were new. */
