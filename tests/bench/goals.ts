@@ -6,7 +6,7 @@
 
 /** The figure that a goal is about, and its bound. */
 export interface Goal {
-  readonly of: "ratio" | "p50_ms" | "mb_s";
+  readonly of: "ratio" | "p50_ms" | "p99_ms" | "mb_s" | "messages_s";
   readonly bound: number;
   /** The figure must stay below the bound; otherwise it must not. */
   readonly below?: true;
@@ -22,7 +22,9 @@ export interface Judged {
 const UNITS: Readonly<Record<Goal["of"], readonly [unit: string, digits: number]>> = {
   ratio: ["", 2],
   p50_ms: [" ms", 2],
+  p99_ms: [" ms", 2],
   mb_s: [" MB/s", 0],
+  messages_s: [" messages/s", 0],
 };
 
 /** Whether the goal is reached. */

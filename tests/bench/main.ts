@@ -1,11 +1,12 @@
 /**
- * `deno task bench`: how fast a node takes and gives messages, beside what `Deno.serve` alone can do; and what a
- * cluster of such nodes can do on one machine.
+ * `deno task bench`: how fast a node takes and gives messages, beside what `Deno.serve` alone can do; how fast they go
+ * through the client; and what a cluster of such nodes can do on one machine.
  *
  * @module
  */
 import { parseArgs } from "@std/cli";
 import { caseName, CASES } from "./cases.ts";
+import { CLIENT_CASES, clientCaseName } from "./client_cases.ts";
 import { catchUpOf, CLUSTER_WRITES, clusterCaseName } from "./cluster_cases.ts";
 import { thisMachine } from "./machine.ts";
 import type { Plan } from "./measure.ts";
@@ -16,8 +17,10 @@ const HELP = `deno task bench [options]
 
 Requests and megabytes per second of a node, each beside its floor: a bare Deno.serve
 that reads the same body and answers the same JSON, or serves as many bytes from memory.
-Then a cluster of three nodes on this machine: writes that wait for other nodes, and how
-fast an empty node catches up. wrk drives the load (Debian: apt-get install wrk).
+Then the client: messages a second through a producer and a consumer, and how long one
+takes from the first to the second. Then a cluster of three nodes on this machine: writes
+that wait for other nodes, and how fast an empty node catches up. wrk drives the load but
+the client's (Debian: apt-get install wrk).
 
   --only PATTERN    cases whose name matches, as "^write 100 B x64"; --list shows the names
   --seconds N       length of a round (2)
@@ -51,6 +54,7 @@ async function main(args: readonly string[]): Promise<number> {
   const chosen = choose(new RegExp(String(flags["only"] ?? "")), mib, flags["url"] !== undefined);
   const names = [
     ...chosen.cases.map(caseName),
+    ...chosen.clients.map(clientCaseName),
     ...[...chosen.clusterWrites, ...chosen.catchUps].map(clusterCaseName),
   ];
   if (flags["list"]) return print(names.map((name) => `${name}\n`).join("")), 0;
@@ -73,6 +77,7 @@ function choose(pattern: RegExp, catchUpMib: number, isRunning: boolean): Chosen
   return {
     cases: CASES.filter((one) => isChosen(caseName(one))),
     clusterWrites: isRunning ? [] : CLUSTER_WRITES.filter((one) => isChosen(clusterCaseName(one))),
+    clients: CLIENT_CASES.filter((one) => isChosen(clientCaseName(one))),
     catchUps: isRunning ? [] : [catchUpOf(catchUpMib)].filter((one) => isChosen(clusterCaseName(one))),
   };
 }

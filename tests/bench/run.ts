@@ -5,6 +5,9 @@
  * @module
  */
 import type { Case } from "./cases.ts";
+import type { ClientCase } from "./client_cases.ts";
+import { measureClient } from "./client_measure.ts";
+import { clientToCsv, clientToJson, formatClient, formatClientHead, judgeClient } from "./client_report.ts";
 import { type CatchUp, type ClusterWrite, inGroups } from "./cluster_cases.ts";
 import { measureCatchUp } from "./cluster_catch_up.ts";
 import {
@@ -30,6 +33,7 @@ export interface Chosen {
   readonly cases: readonly Case[];
   readonly clusterWrites: readonly ClusterWrite[];
   readonly catchUps: readonly CatchUp[];
+  readonly clients: readonly ClientCase[];
 }
 
 /** How it is told. */
@@ -40,12 +44,12 @@ interface Told {
   readonly line: string;
   readonly json: object;
   readonly csv: CsvRow;
-  readonly judged: Judged | undefined;
+  readonly judged: Judged | readonly Judged[] | undefined;
 }
 
 /** Measures and prints; resolves with whether all goals were reached. */
 export async function run(
-  { cases, clusterWrites, catchUps }: Chosen,
+  { cases, clusterWrites, catchUps, clients }: Chosen,
   plan: Plan,
   machine: Machine,
   form: Form,
@@ -66,6 +70,12 @@ export async function run(
     const result = await measure(one, plan);
     tell({ line: formatRow(result), json: toJson(result), csv: toCsv(result), judged: judge(result) });
   }
+  if (clients.length > 0) show(formatClientHead(seconds, rounds));
+  for (const one of clients) {
+    const result = await measureClient(one, plan);
+    const judged = judgeClient(result);
+    tell({ line: formatClient(result), json: clientToJson(result), csv: clientToCsv(result), judged });
+  }
   if (clusterWrites.length > 0) show(formatWritesHead(seconds, rounds));
   for (const group of inGroups(clusterWrites)) {
     for (const result of await measureWrites(group, plan)) {
@@ -79,7 +89,7 @@ export async function run(
     const judged = judgeCatchUp(result);
     tell({ line: formatCatchUp(result), json: clusterToJson(result), csv: catchUpToCsv(result), judged });
   }
-  const judged = told.map((one) => one.judged).filter((one) => one !== undefined);
+  const judged = told.flatMap((one) => one.judged ?? []);
   show(formatFoot(judged));
   if (form === "json") print(formatJson(machine, seconds, rounds, told.map(({ json }) => json)));
   if (form === "csv") print(formatCsv(told.map(({ csv }) => csv)));
