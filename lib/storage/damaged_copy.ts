@@ -65,7 +65,14 @@ export async function isExpendable(
     await setAside(disk, chunk.dataPath, found.size, dataSize);
   } catch (error) {
     if (!(error instanceof DiskError) || error.kind !== "full") throw error;
-    // Nothing is served beyond the size, and the next start tries again.
+    // Nothing is served beyond the size. Whoever asked leaves both files alone, so that the next start can try again.
+    log.error(
+      "the end of an index is damaged, and there is no room to set aside what it vouched for: restart with room",
+      {
+        chunk: chunk.dataPath,
+        from: found.size,
+      },
+    );
     return false;
   }
   log.error("the end of an index is damaged: the bytes that nothing vouches for now were set aside", {

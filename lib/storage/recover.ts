@@ -9,7 +9,8 @@
  * chunks, and a copy of another node's chunk grows until it is told to be complete.
  *
  * A crash in the middle of this is harmless: each step leaves a directory that the same steps bring to the same end.
- * Indexes are cut before data, and replaced as a whole where records had to be made anew.
+ * What is not to be lost is set aside before anything is cut: the end of an index alone tells what has rotted from what a
+ * crash has torn. Then indexes are cut, before data, and replaced as a whole where records had to be made anew.
  *
  * @module
  */
@@ -144,6 +145,11 @@ function settleOwn({ options }: RecoveryContext, chunk: Chunk): void {
 /** Takes over a chunk whose last record says that it was finished; `false` if there is no such record. */
 function believeSealed({ disk, log }: RecoveryContext, chunk: Chunk, dataSize: number): boolean {
   if (!takeSealedEnd(disk, chunk)) return false;
+  if (chunk.damaged) {
+    log.warn("the record that says that a chunk is complete is damaged; its index is made anew", {
+      chunk: chunk.indexPath,
+    });
+  }
   if (dataSize < chunk.size) {
     chunk.damaged = true;
     log.error("a complete chunk is shorter than it was; what is missing is answered as damaged", {
@@ -206,15 +212,18 @@ async function examineAndCut(context: RecoveryContext, chunk: Chunk, dataSize: n
   if ((options.peers ?? []).includes(chunk.instance)) {
     found = await prefixBeforeDamage(context, chunk, found);
   }
+  const hasTail = dataSize > found.size && !found.complete;
+  const isCut = hasTail && await isExpendable(context, chunk, found, indexBytes, dataSize);
+  // There is no room to set it aside: it stays as it is, with the records that tell of it, and nothing is appended.
+  const isKept = chunk.poisoned = hasTail && !isCut;
   if (found.rewritten) {
-    await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, found.index);
-  } else if (found.index.length < indexBytes.length) {
+    const left = isKept ? indexBytes.subarray(found.index.length) : new Uint8Array();
+    const index = concatenate([found.index, left]);
+    await publishFile(disk, directoryOf(chunk), `${chunk.name}${INDEX_SUFFIX}`, index);
+  } else if (!isKept && found.index.length < indexBytes.length) {
     cut(disk, chunk.indexPath, found.index.length);
   }
-  if (
-    dataSize > found.size && !found.complete &&
-    await isExpendable(context, chunk, found, indexBytes, dataSize)
-  ) {
+  if (isCut) {
     cut(disk, chunk.dataPath, found.size);
     log.warn("cut a torn tail, never confirmed as synced", {
       chunk: chunk.dataPath,

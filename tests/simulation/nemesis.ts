@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { RECORD_BYTES } from "../../lib/storage/index_record.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import type { Fault } from "./history.ts";
 import { isWhole } from "./holdings.ts";
@@ -164,9 +163,7 @@ export class Nemesis {
     const keys = [...node.diskLife.complete.keys()].filter((key) =>
       node.diskLife.sealed.has(key) && node.diskLife.holds.has(key) && isElsewhere(key)
     );
-    // Not the last record of an index: a start cannot tell a chunk whose index has none from one with a torn tail.
-    const sizeOf = (path: string): number =>
-      (node.disk.sizeOf(path) ?? 0) - (path.endsWith(".idx") ? RECORD_BYTES : 0);
+    const sizeOf = (path: string): number => node.disk.sizeOf(path) ?? 0;
     const paths = keys.flatMap((key) => node.disk.filesOf(key)).filter((path) => sizeOf(path) > 0);
     const path = paths[file % Math.max(1, paths.length)];
     if (path === undefined) return;

@@ -5,9 +5,12 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { parseChunkName } from "../../lib/protocol/names.ts";
+import { Chunk } from "../../lib/storage/chunk.ts";
 import { DenoDisk } from "../../lib/storage/deno_disk.ts";
 import type { Disk } from "../../lib/storage/disk.ts";
-import { COMPLETE, decodeRecord, RECORD_BYTES } from "../../lib/storage/index_record.ts";
+import { RECORD_BYTES } from "../../lib/storage/index_record.ts";
+import { takeSealedEnd } from "../../lib/storage/sealed_end.ts";
 import { CrashError, MemoryDisk } from "../support/memory_disk.ts";
 import {
   checkServed,
@@ -73,10 +76,13 @@ async function survive(disk: MemoryDisk): Promise<Outcome> {
 
 /** Nothing is left behind the end of a sealed chunk that a later start could take for a part of it. */
 function filesEndWithChunk(disk: MemoryDisk, { info }: Served): void {
-  const index = disk.peek(`${CATEGORY}/${info.name}.idx`);
-  const last = decodeRecord(index, index.length - RECORD_BYTES);
-  assertEquals([last?.end, last && (last.flags & COMPLETE)], [info.size, COMPLETE]);
-  assertEquals([disk.peek(`${CATEGORY}/${info.name}`).length, index.length % RECORD_BYTES], [info.size, 0]);
+  const id = parseChunkName(info.name)!;
+  const chunk = new Chunk(CATEGORY, id.instance, id.number, 0);
+  assertEquals([takeSealedEnd(disk.clone(), chunk), chunk.size], [true, info.size]);
+  assertEquals([disk.peek(chunk.dataPath).length, disk.peek(chunk.indexPath).length], [
+    info.size,
+    chunk.indexSize,
+  ]);
 }
 
 /** The base with one file changed. */

@@ -309,9 +309,15 @@ Deno.test("heal: a reader that is under way when the files are replaced gets wha
   await world.store.close();
 });
 
+/** Makes the last two records of the index unrecognisable. */
+function withoutEnd(disk: MemoryDisk): MemoryDisk {
+  const index = disk.peek(`${DATA}.idx`);
+  disk.plant(`${DATA}.idx`, index.fill(9, index.length - 2 * RECORD_BYTES));
+  return disk;
+}
+
 Deno.test("recovery: where the end of an index rotted, the bytes that it vouched for are set aside, not cut off", async () => {
-  const disk = OWNED.clone();
-  disk.plant(`${DATA}.idx`, flipped(-20, -60)(disk.peek(`${DATA}.idx`)));
+  const disk = withoutEnd(OWNED.clone());
   const world = await openOn(disk.clone());
   const { size } = world.store.chunk("c", CHUNK)!;
   assert(size < SIZE);
@@ -327,11 +333,80 @@ Deno.test("recovery: where the end of an index rotted, the bytes that it vouched
     assertEquals([torn.snapshot().has(`${DATA}.damaged`), store.chunk("c", CHUNK)!.size], [false, size]);
     await store.close();
   }
-  // On a full disk nothing is cut off before it can be.
-  const full = disk.clone();
-  full.faults.before = (operation, path) =>
-    operation === "write" && path.includes(".damaged") ? "full" : undefined;
-  const { store } = await openOn(full);
-  assertEquals([full.peek(DATA), store.chunk("c", CHUNK)!.size], [GOOD, size]);
-  await store.close();
+});
+
+Deno.test("recovery: what rotted is set aside by the start that has room for it, and nothing is cut off before", async () => {
+  for (const who of ["n", "m"]) {
+    const disk = withoutEnd((who === "n" ? OWNED : COPIED).clone());
+    // A record in the middle as well: then the index is not only cut, but made anew.
+    const index = disk.peek(`${DATA}.idx`).slice();
+    for (const broken of [index, flipped(RECORD_BYTES + 3)(index.slice())]) {
+      disk.plant(`${DATA}.idx`, broken);
+      const full = disk.clone();
+      full.faults.before = (operation, path) =>
+        operation === "write" && path.includes(".damaged") ? "full" : undefined;
+      const first = await openNode(who, full);
+      const { size, poisoned } = first.store.chunk("c", CHUNK)!;
+      assertEquals([full.peek(DATA), size < SIZE, poisoned], [GOOD, true, true]);
+      assertEquals((await bodyOf(await first.store.read("c", CHUNK, 0, size))).length, size);
+      await first.store.close();
+      const room = full.kill();
+      room.faults.before = () => undefined;
+      const { store } = await openNode(who, room);
+      assertEquals(room.peek(`${DATA}.damaged`), GOOD.slice(size));
+      assertEquals([room.peek(DATA), store.chunk("c", CHUNK)!.size], [GOOD.slice(0, size), size]);
+      await store.close();
+    }
+  }
+});
+
+Deno.test("recovery: a crash at any operation of a start loses nothing of what is to be set aside", async () => {
+  for (const who of ["n", "m"]) {
+    for (let n = 1;; n++) {
+      const disk = withoutEnd((who === "n" ? OWNED : COPIED).clone());
+      disk.dieAt(n, new SeededRandom(n));
+      const opened = await openNode(who, disk).then(({ store }) => store, () => undefined);
+      if (!disk.dead) {
+        assert(n > 5, `only ${n} operations`);
+        await opened?.close();
+        break;
+      }
+      for (const left of [disk.kill().clone(), disk.crash().clone()]) {
+        const { store } = await openNode(who, left);
+        const { size } = store.chunk("c", CHUNK)!;
+        assertEquals(left.peek(`${DATA}.damaged`), GOOD.slice(size), `operation ${n} of ${who}`);
+        await store.close();
+      }
+    }
+  }
+});
+
+Deno.test("recovery: a chunk is complete whatever flipped in the record that says so, and its data was damaged too", async () => {
+  const disk = OWNED.clone();
+  ROT[1]![1](disk);
+  const { length } = disk.peek(`${DATA}.idx`);
+  const changes: ((index: Uint8Array<ArrayBuffer>) => Uint8Array)[] = [];
+  for (let at = length - RECORD_BYTES; at < length; at++) {
+    for (const mask of [1, 0x11, 0x80, 0xff]) {
+      changes.push((index) => index.fill(index[at]! ^ mask, at, at + 1));
+      // The record before it has rotted as well.
+      changes.push((index) => flipped(-60)(index.fill(index[at]! ^ mask, at, at + 1)));
+    }
+    changes.push((index) => index.fill(9, at, Math.min(at + 8, length)));
+  }
+  for (const [n, change] of changes.entries()) {
+    const rotten = disk.clone();
+    rotten.plant(`${DATA}.idx`, change(rotten.peek(`${DATA}.idx`)));
+    const world = await openNode("n", rotten);
+    const { complete, sealed, damaged, size, finalised } = world.store.chunk("c", CHUNK)!;
+    assertEquals([complete, sealed, damaged, size, finalised], [true, true, true, SIZE, false], `${n}`);
+    assertEquals(rotten.snapshot().has(`${DATA}.damaged`), false);
+    world.store.healWith(whole);
+    await pass(world, 2_000);
+    await assertWhole(world);
+    await world.store.close();
+    const again = await openNode("n", rotten.kill());
+    assertEquals([...again.log.of("warn"), ...again.log.of("error")], []);
+    await again.store.close();
+  }
 });
