@@ -138,6 +138,8 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
   const budget = new BodyBudget(BODY_BYTES_IN_FLIGHT_MAX);
   const dispensed = new Meter();
   const append = async (category: string, bytes: Uint8Array): Promise<void> => {
+    const refusal = service.refusal();
+    if (refusal) throw refusal;
     const { syncEachWrite: sync, minSyncReplicas: replicas } = settings;
     const demand = { sync, replicas, timeoutMs: WRITE_TIMEOUT_MS_DEFAULT };
     await storeBatch(service, category, bytes, demand, () => {});

@@ -118,7 +118,8 @@ export class Dispensers {
     const refusal = consumers.get(consumer) ? undefined : this.#refusal();
     if (refusal) throw refusal;
     const place = await consumers.seek(consumer, to);
-    return this.#infoOf(category, place, new Sizes(this.#context.source.chunks(category)));
+    const sizes = await Sizes.of(this.#context.source.chunks(category), this.#pauses());
+    return this.#infoOf(category, place, sizes);
   }
 
   /** Forgets a consumer. Rejects with `ChukchaError`. */
@@ -128,17 +129,19 @@ export class Dispensers {
 
   /** The consumers of some categories, by category and name; others go first again and again. */
   async list(categories: readonly string[]): Promise<ConsumerInfo[]> {
-    const { source, clock } = this.#context;
+    const { source } = this.#context;
+    const pause = this.#pauses();
     const infos: ConsumerInfo[] = [];
-    let since = clock.monotonic();
     for (const category of categories) {
-      const places = source.consumers(category).list();
-      const sizes = places.length > 0 ? new Sizes(source.chunks(category)) : undefined;
-      for (const place of places) {
-        infos.push(this.#infoOf(category, place, sizes!));
-        if (clock.monotonic() - since < SLICE_MS) continue;
-        await new Promise<void>((resolve) => clock.soon(resolve));
-        since = clock.monotonic();
+      const consumers = source.consumers(category);
+      const places = consumers.list();
+      if (places.length === 0) continue;
+      const sizes = await Sizes.of(source.chunks(category), pause);
+      for (const { name } of places) {
+        // As it is now: the sizes are later than the list.
+        const place = consumers.get(name);
+        if (place) infos.push(this.#infoOf(category, place, sizes));
+        await pause();
       }
     }
     return infos;
@@ -152,6 +155,18 @@ export class Dispensers {
       return [...dispensers.values()];
     });
     await Promise.all(all.map((dispenser) => dispenser.close()));
+  }
+
+  /** Lets others go first whenever this has taken a while. */
+  #pauses(): () => Promise<void> | void {
+    const { clock } = this.#context;
+    let sinceMs = clock.monotonic();
+    return () => {
+      if (clock.monotonic() - sinceMs < SLICE_MS) return;
+      return new Promise<void>((resolve) => clock.soon(resolve)).then(() => {
+        sinceMs = clock.monotonic();
+      });
+    };
   }
 
   #infoOf(category: string, place: ConsumerPlace, sizes: Sizes): ConsumerInfo {
