@@ -76,6 +76,12 @@ class MemoryConsumers implements Consumers {
     this.#watchers.forEach((watcher) => watcher(name));
   }
 
+  /** As a place does that has more intervals than it may have: what is between them is unread again. */
+  forgetAcknowledged(name: string, owner: string): void {
+    const { epoch, leases, owners } = this.#places.get(name)!;
+    this.#places.set(name, new Place(name, epoch, leases, new Map([...owners, [owner, ALL]])));
+  }
+
   seek(name: string): Promise<ConsumerPlace> {
     const { epoch, leases } = this.#places.get(name)!;
     const place = new Place(name, epoch + 1, leases, new Map());
