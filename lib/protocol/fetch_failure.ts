@@ -58,6 +58,11 @@ export function describeFailure(error: unknown): string {
   const words = TLS_WORDS.find(([said]) => said.test(text));
   if (words) return text.replace(...words);
   return text
+    // Browsers say no more, so that pages learn nothing of networks that they are not meant to see.
+    .replace(
+      /^(?:Failed to fetch|Load failed|NetworkError when attempting to fetch resource\.)$/,
+      "it cannot be reached, or lets no page of this origin use it: see --cors-origin",
+    )
     .replace(/^.*Connection refused.*$|^.*ECONNREFUSED.*$/, "connection refused")
     .replace(/^dns error: /, "")
     .replace(/ \(os error \d+\)$/, "");
