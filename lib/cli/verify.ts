@@ -94,7 +94,7 @@ async function run({ positionals, flags, env, terminal, signal }: Invocation): P
       }
       for (const name of names) {
         await tell(verifyProducers(disk, name));
-        await tell(consumersOf(disk, name));
+        for (const file of consumersOf(disk, name)) await tell(file);
       }
       progress.end();
       const damaged = found.filter(isDamaged).length;
@@ -166,7 +166,7 @@ function candidatesOf(disk: Disk, category: string): Candidate[] {
   return startable(category, ACKNOWLEDGED_FILE, ACKNOWLEDGED_ADVICE, () => candidates(disk, category));
 }
 
-function consumersOf(disk: Disk, category: string): VerifiedChunk | undefined {
+function consumersOf(disk: Disk, category: string): VerifiedChunk[] {
   return startable(category, CONSUMERS_FILE, CONSUMERS_ADVICE, () => verifyConsumers(disk, category));
 }
 

@@ -69,7 +69,7 @@ export class CategoryConsumers {
   constructor(state: CategoryState, found?: FoundConsumers) {
     this.#state = state;
     this.#changes = new ConsumerChanges(state);
-    this.#file = new ConsumersFile(state.context.disk, state.directory.path, found?.recent ?? false);
+    this.#file = new ConsumersFile(state.context.disk, state.directory.path, found?.recent ?? []);
     found?.records.forEach((record, name) => this.#set(name, record, undefined));
   }
 

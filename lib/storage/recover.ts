@@ -21,7 +21,7 @@ import { Acknowledged, ACKNOWLEDGED_ADVICE, ACKNOWLEDGED_FILE } from "./acknowle
 import { JOURNAL_FILE } from "./batch_journal.ts";
 import type { BatchWindow } from "./batch_window.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
-import { CONSUMERS_FILE, CONSUMERS_RECENT_FILE, type FoundConsumers } from "./consumers_file.ts";
+import { CONSUMERS_FILE, CONSUMERS_RECENT_FILES, type FoundConsumers } from "./consumers_file.ts";
 import type { StorageContext } from "./context.ts";
 import { isExpendable, prefixBeforeDamage } from "./damaged_copy.ts";
 import { type ByteRange, examine, type Examined, pieceReader } from "./examine.ts";
@@ -33,7 +33,7 @@ import { takeSealedEnd } from "./sealed_end.ts";
 import { UnreadableFileError } from "./unreadable_file.ts";
 
 /** Files of a category's directory that are no chunks. */
-const FILES = new Set([ACKNOWLEDGED_FILE, JOURNAL_FILE, CONSUMERS_FILE, CONSUMERS_RECENT_FILE]);
+const FILES = new Set<string>([ACKNOWLEDGED_FILE, JOURNAL_FILE, CONSUMERS_FILE, ...CONSUMERS_RECENT_FILES]);
 
 /** What of the context recovery needs: it runs before there is anything else. */
 export type RecoveryContext = Pick<StorageContext, "disk" | "clock" | "log" | "options">;

@@ -6,7 +6,7 @@
 import {
   CONSUMERS_ADVICE,
   CONSUMERS_FILE,
-  CONSUMERS_RECENT_FILE,
+  CONSUMERS_RECENT_FILES,
   type FoundConsumers,
   readConsumers,
 } from "./consumers_file.ts";
@@ -23,7 +23,7 @@ export function recoverConsumers(
   directory: string,
   names: ReadonlySet<string>,
 ): FoundConsumers | undefined {
-  if (!names.has(CONSUMERS_FILE) && !names.has(CONSUMERS_RECENT_FILE)) return undefined;
+  if (![CONSUMERS_FILE, ...CONSUMERS_RECENT_FILES].some((name) => names.has(name))) return undefined;
   let found: FoundConsumers;
   try {
     found = readConsumers(disk, directory);
@@ -31,12 +31,12 @@ export function recoverConsumers(
     if (!(error instanceof SyntaxError)) throw error;
     throw new UnreadableFileError(CONSUMERS_FILE, CONSUMERS_ADVICE, error);
   }
-  if (found.torn !== undefined) {
+  for (const { name, why } of found.torn) {
     log.warn(
       "what consumers acknowledged last was not on the device yet; these messages are handed out again",
       {
-        path: `${directory}/${CONSUMERS_RECENT_FILE}`,
-        error: found.torn,
+        path: `${directory}/${name}`,
+        error: why,
       },
     );
   }

@@ -12,7 +12,7 @@ import { Acknowledged, ACKNOWLEDGED_FILE } from "./acknowledged.ts";
 import { eachEntry } from "./batch_entry.ts";
 import { JOURNAL_FILE } from "./batch_journal.ts";
 import { Chunk, INDEX_SUFFIX } from "./chunk.ts";
-import { CONSUMERS_RECENT_FILE, readConsumers } from "./consumers_file.ts";
+import { readConsumers } from "./consumers_file.ts";
 import { hasRotted } from "./damaged_copy.ts";
 import type { Disk } from "./disk.ts";
 import { type ByteRange, examining, type Steps } from "./examine.ts";
@@ -81,21 +81,21 @@ export function candidates(disk: Disk, category: string): Candidate[] {
 }
 
 /**
- * What there is to say of the files that keep a category's consumers; `undefined` for nothing.
+ * What there is to say of the files that keep a category's consumers.
  *
  * Throws `SyntaxError` if `consumers.json` cannot be read: a start refuses such a directory.
  */
-export function verifyConsumers(disk: Disk, category: string): VerifiedChunk | undefined {
+export function verifyConsumers(disk: Disk, category: string): VerifiedChunk[] {
   const directory = categoryDirectory(category);
-  const { torn } = readConsumers(disk, directory);
-  if (torn === undefined) return undefined;
-  const size = disk.sizeOf(`${directory}/${CONSUMERS_RECENT_FILE}`) ?? 0;
-  const remark: Remark = {
-    damage: false,
-    what: `it is not whole (${torn}), as after a power cut`,
-    next: "it is left aside; what consumers acknowledged within a second before is handed out again",
-  };
-  return { category, chunk: CONSUMERS_RECENT_FILE, size, complete: false, remarks: [remark] };
+  return readConsumers(disk, directory).torn.map(({ name, why }) => {
+    const remark: Remark = {
+      damage: false,
+      what: `it is not whole (${why}), as after a power cut`,
+      next: "it is left aside; what consumers acknowledged within a second before is handed out again",
+    };
+    const size = disk.sizeOf(`${directory}/${name}`) ?? 0;
+    return { category, chunk: name, size, complete: false, remarks: [remark] };
+  });
 }
 
 /** Verifies one chunk. `owner`: the instance whose directory it is. Throws `DiskError`. */

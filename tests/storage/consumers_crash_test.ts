@@ -170,7 +170,7 @@ function show(records: ReadonlyMap<string, ConsumerRecord>): string {
 Deno.test("ConsumersFile leaves the recent file where it got newer during a sync", async () => {
   const disk = new MemoryDisk();
   disk.makeDirectory(C);
-  const file = new ConsumersFile(disk, C, false);
+  const file = new ConsumersFile(disk, C, []);
   const at = (epoch: number) => new Map([["x", { ...NEW_CONSUMER, epoch }]]);
   file.save(at(1));
   const synced = file.sync(at(1));

@@ -10,7 +10,7 @@ import {
   CONSUMERS_SYNC_MS,
 } from "../../lib/protocol/limits.ts";
 import { forgottenConsumer, NEW_CONSUMER } from "../../lib/storage/consumer_record.ts";
-import { CONSUMERS_FILE, CONSUMERS_RECENT_FILE } from "../../lib/storage/consumers_file.ts";
+import { CONSUMERS_FILE, CONSUMERS_RECENT_FILES } from "../../lib/storage/consumers_file.ts";
 import type { Consumers } from "../../lib/storage/consumers.ts";
 import { WrongDirectoryError } from "../../lib/storage/node_file.ts";
 import { decodeUnread, encodeUnread } from "../../lib/storage/unread.ts";
@@ -20,7 +20,7 @@ import { bytes, openNew, openOn, type World } from "./world.ts";
 
 const C = "web";
 const SYNCED = `${C}/${CONSUMERS_FILE}`;
-const RECENT = `${C}/${CONSUMERS_RECENT_FILE}`;
+const [RECENT, OTHER] = CONSUMERS_RECENT_FILES.map((name) => `${C}/${name}`) as [string, string];
 
 /** What a consumer has not acknowledged of an owner's chunks. */
 function unread(consumers: Consumers, name: string, owner = "n"): number[][] | undefined {
@@ -376,14 +376,22 @@ Deno.test("consumers: on a full disk nothing changes, and it goes on by itself",
 Deno.test("consumers: a store that closes has put all of them on the device, and takes no more", async () => {
   const { store, disk } = await written([10]);
   const consumers = store.consumers(C);
-  const acked = consumers.acknowledge("x", chunkOf(0), 0, 2);
+  await consumers.acknowledge("x", chunkOf(0), 0, 1);
+  assertEquals([disk.sizeOf(RECENT) !== undefined, disk.sizeOf(OTHER)], [true, undefined]);
+  await consumers.acknowledge("x", chunkOf(0), 1, 2);
+  assertEquals([disk.sizeOf(RECENT), disk.sizeOf(OTHER) !== undefined], [undefined, true]);
+  const acked = consumers.acknowledge("x", chunkOf(0), 2, 3);
   store.mergeConsumer(C, "y", NEW_CONSUMER, "run");
   await store.close();
   await acked;
-  await refused(consumers.acknowledge("x", chunkOf(0), 2, 5), "draining");
+  await refused(consumers.acknowledge("x", chunkOf(0), 3, 5), "draining");
   const next = disk.crash();
   const { store: again } = await openOn(next);
-  assertEquals([again.consumers(C).list().length, next.sizeOf(RECENT)], [2, undefined]);
+  assertEquals([again.consumers(C).list().length, next.sizeOf(RECENT), next.sizeOf(OTHER)], [
+    2,
+    undefined,
+    undefined,
+  ]);
   await again.close();
 });
 

@@ -116,13 +116,13 @@ Deno.test("verifying: acknowledged chunks and files of others are not looked at"
 Deno.test("verifyConsumers: a torn recent file is told and no damage, a damaged consumers.json is refused", async () => {
   const { store, disk } = await openNew();
   await store.append("web", bytes("message\n"), false);
-  assertEquals(verifyConsumers(disk, "web"), undefined);
+  assertEquals(verifyConsumers(disk, "web"), []);
   await store.consumers("web").begin("x", "earliest");
   await store.consumers("web").acknowledge("x", "n-chunk000000000", 0, 8);
-  assertEquals(verifyConsumers(disk, "web"), undefined);
-  disk.plant("web/consumers.recent.json", bytes("{"));
-  const found = verifyConsumers(disk, "web");
-  assertEquals([found?.chunk, found?.size, found?.remarks.length], ["consumers.recent.json", 1, 1]);
+  assertEquals(verifyConsumers(disk, "web"), []);
+  disk.plant("web/consumers.recent-1.json", bytes("{"));
+  const [found] = verifyConsumers(disk, "web");
+  assertEquals([found?.chunk, found?.size, found?.remarks.length], ["consumers.recent-1.json", 1, 1]);
   assertEquals(found?.remarks[0]?.damage, false);
   disk.plant("web/consumers.json", bytes("{"));
   assertThrows(() => verifyConsumers(disk, "web"), SyntaxError);
