@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BatchSource } from "../../lib/storage/batch_journal.ts";
 import type { DiskLife } from "./holdings.ts";
 
 /** What a client knows of a batch. */
@@ -21,6 +22,8 @@ export class Batch {
   /** Times that a node was asked to store it. */
   stored = 0;
   readonly bonds: Bond[] = [];
+  /** What it is sent with, if it is to be stored once. */
+  source: BatchSource | undefined;
 
   constructor(readonly category: string, readonly messages: readonly string[]) {}
 

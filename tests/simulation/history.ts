@@ -20,6 +20,8 @@ export type Step =
     readonly timeoutMs: number;
     /** Times that it is tried again, at other nodes. */
     readonly retries: number;
+    /** With a producer and a sequence: tried again more often, after a while, at the same node. @default false */
+    readonly sequenced?: boolean;
   }
   | {
     readonly kind: "read";
@@ -133,6 +135,9 @@ export interface History {
 const BIT_ROT = true;
 const SCRUB_INTERVAL_MS = 4_000;
 
+/** In every so many a part of the writes is sequenced. */
+const SEQUENCED_SEEDS = 3;
+
 /** How large histories of one kind are. Long ones find what takes its time; short, dense ones find most for their price. */
 interface Size {
   /** When faults end: at least, and how much later at most. */
@@ -211,6 +216,7 @@ export function historyOf(seed: number): History {
     }
   }
   steps.sort((a, b) => a.atMs - b.atMs);
+  if (seed % SEQUENCED_SEEDS === 0) sequence(steps, new SeededRandom(seed * 40503 + 7));
   const faults = faultsOf(random, nodes, endMs, size);
   const rots = BIT_ROT && faults.some(({ kind }) => kind === "bit rot");
   return {
@@ -226,6 +232,13 @@ export function historyOf(seed: number): History {
     faults,
     ...(rots ? { scrubIntervalMs: SCRUB_INTERVAL_MS } : {}),
   };
+}
+
+/** Has half of the writes carry a producer and a sequence. Their dice are their own: all else stays as it was without. */
+function sequence(steps: Step[], random: SeededRandom): void {
+  for (const [i, step] of steps.entries()) {
+    if (step.kind === "write" && random.below(2) === 0) steps[i] = { ...step, sequenced: true };
+  }
 }
 
 function faultsOf(random: SeededRandom, nodes: number, endMs: number, size: Size): Fault[] {

@@ -9,10 +9,11 @@ import { buildNode, type BuiltNode } from "../../lib/node.ts";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import { SILENT_LOG } from "../../lib/protocol/log.ts";
 import { parseChunkName } from "../../lib/protocol/names.ts";
-import type { WriteResult } from "../../lib/protocol/types.ts";
 import type { Demand } from "../../lib/replication/confirmations.ts";
 import type { FetchAnswer, Peer, Piece } from "../../lib/replication/peer.ts";
 import { DEFAULT_SETTINGS } from "../../lib/settings.ts";
+import type { BatchSource } from "../../lib/storage/batch_journal.ts";
+import type { Stored } from "../../lib/storage/batches.ts";
 import type { Change } from "../../lib/storage/change_log.ts";
 import type { Chunk } from "../../lib/storage/chunk.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
@@ -153,15 +154,20 @@ export class SimulatedNode {
   }
 
   /** What this node answers to a write, as its HTTP interface would. */
-  async write(category: string, bytes: Uint8Array, demand: Demand): Promise<WriteResult> {
+  async write(
+    category: string,
+    bytes: Uint8Array,
+    demand: Demand,
+    source?: BatchSource,
+  ): Promise<Stored> {
     const { service, store } = this.built!;
     const { diskLife, life } = this;
     const refusal = service.refusal();
     if (refusal) throw refusal;
     if (demand.replicas > service.peerCount) throw new ChukchaError("invalid_parameter", "too many");
-    const result = await storeBatch(service, category, bytes, demand, () => {});
-    // A process that is dead by now answers nobody.
-    if (!life?.alive) return result;
+    const result = await storeBatch(service, category, bytes, demand, () => {}, source);
+    // A process that is dead by now answers nobody. Of what is processed, nothing is left to be promised.
+    if (!life?.alive || result.known === "processed") return result;
     this.world.promised(this, store, diskLife, category, result, demand);
     return result;
   }

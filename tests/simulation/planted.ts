@@ -9,6 +9,7 @@
 import type { BuiltNode } from "../../lib/node.ts";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import type { ChangesAnswer, ChangesRequest, Held, Peer, Piece } from "../../lib/replication/peer.ts";
+import { JOURNAL_FILE } from "../../lib/storage/batch_journal.ts";
 import type { Category } from "../../lib/storage/category.ts";
 import type { CopyPiece } from "../../lib/storage/copies.ts";
 import { crc32 } from "../../lib/storage/crc32.ts";
@@ -223,6 +224,16 @@ export const PLANTS: readonly Plant[] = [
         disk.list("").filter(({ isDirectory }) => isDirectory).map(({ name }) => `${name}/acknowledged.json`),
       );
       for (const path of hidden) if (disk.sizeOf(path) !== undefined) disk.remove(path);
+      return disk;
+    },
+  },
+  {
+    name: "forgets over a restart which batches it has stored",
+    disk: (disk) => {
+      for (const { name, isDirectory } of disk.list("")) {
+        const path = `${name}/${JOURNAL_FILE}`;
+        if (isDirectory && disk.sizeOf(path) !== undefined) disk.remove(path);
+      }
       return disk;
     },
   },

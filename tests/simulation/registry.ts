@@ -130,6 +130,11 @@ export class Registry {
     }
   }
 
+  /** All that was ever published, by `<category>/<chunk>`. */
+  *contents(): Iterable<readonly [key: string, content: Uint8Array]> {
+    for (const [key, { content }] of this.#known) yield [key, content];
+  }
+
   /** The whole of a chunk. */
   contentOf(category: string, name: string): Uint8Array {
     return this.#known.get(`${category}/${name}`)?.content ?? new Uint8Array();

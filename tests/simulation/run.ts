@@ -13,6 +13,7 @@ import type { History } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Plant } from "./planted.ts";
+import { checkStoredOnce } from "./stored_once.ts";
 import { Violation } from "./violation.ts";
 import { World } from "./world.ts";
 
@@ -244,6 +245,7 @@ async function checkAll(world: World): Promise<void> {
       );
     }
   }
+  checkStoredOnce(world);
   for (const batch of book.batches) {
     if (batch.answer !== "ok" || !batch.mustBeThere) continue;
     for (const message of batch.messages) {

@@ -21,6 +21,7 @@ export type Invariant =
   | "NoResurrection"
   | "NoDeleteWithoutAck"
   | "OrderPerChunk"
+  | "StoredOnce"
   | "CorruptNeverServed"
   | "PoisonSticky"
   | "Converges"
