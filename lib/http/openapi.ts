@@ -81,6 +81,7 @@ function acknowledge(operationId: string): JsonObject {
         "not_complete",
         "not_leased",
         "position_moved",
+        "behind",
         "disk_full",
         "overloaded",
       ),
