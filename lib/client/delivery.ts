@@ -231,9 +231,9 @@ export class Delivery {
 
   #fail(batch: OutgoingBatch, code: ProducerErrorCode, reason: string, cause: unknown): void {
     const { category, onFailure } = this.#options;
-    const { written } = batch;
-    const error = new ProducerError(code, `send to category "${category}": ${reason}`, { written, cause });
-    const messages = batch.failed(error);
+    const message = `send to category "${category}": ${reason}`;
+    const error = new ProducerError(code, message, { written: batch.written, cause });
+    const messages = batch.failed(() => error);
     if (messages > 0) onFailure(error, messages);
   }
 

@@ -6,7 +6,8 @@
  *
  * Encoded at once into one buffer that grows twofold: values are not kept, and a message costs about 100 ns. Each has a
  * promise of its own, 50 to 110 ns more than one that a batch's senders share. With a shared one, a message that is too
- * large would take with it all who were sent with it.
+ * large would take with it all who were sent with it. What else is kept of a message are two entries of arrays: an object
+ * for each would be moved by the collector twice, which cost more than everything else.
  *
  * @module
  */
@@ -22,34 +23,11 @@ const BYTES_PER_CHAR_MAX = 3;
 
 const encoder = new TextEncoder();
 
-/** One message, and who waits for it. */
-export class OutgoingMessage {
-  readonly promise: Promise<WriteResult>;
-  /** Its sender was told what became of it. */
-  isSettled = false;
-  #resolve!: (result: WriteResult) => void;
-  #reject!: (error: ProducerError) => void;
+type Resolve = (result: WriteResult | Promise<WriteResult>) => void;
 
-  constructor(public batch: OutgoingBatch, public start: number, public end: number) {
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  resolve(result: WriteResult): void {
-    this.isSettled = true;
-    this.#resolve(result);
-  }
-
-  reject(error: ProducerError): void {
-    if (this.isSettled) return;
-    this.isSettled = true;
-    // A sender that does not look is told by `flush`; the runtime is not to end the program for it.
-    this.promise.catch(() => {});
-    this.#reject(error);
-  }
-}
+let resolveOfNew: Resolve;
+/** One function for all promises: one for each would cost as much as the rest of a message. */
+const noteResolve = (resolve: Resolve): void => void (resolveOfNew = resolve);
 
 /** Messages of one request. */
 export class OutgoingBatch {
@@ -65,7 +43,12 @@ export class OutgoingBatch {
   /** What it takes of the bound on all that is held, until it is done with. */
   cost = 0;
   readonly #bytesMax: number;
-  #messages: OutgoingMessage[] = [];
+  /** Of each message its promise, what settles that, and where it ends in the buffer. */
+  #promises: Promise<WriteResult>[] = [];
+  #resolves: (Resolve | undefined)[] = [];
+  #ends: number[] = [];
+  /** What it was divided into. */
+  #halves: readonly OutgoingBatch[] = [];
   #buffer: Uint8Array<ArrayBuffer>;
   /** Where it begins and ends in the buffer. */
   #start = 0;
@@ -94,11 +77,11 @@ export class OutgoingBatch {
 
   /** How many messages. */
   get count(): number {
-    return this.#messages.length;
+    return this.#ends.length;
   }
 
   /** Appends a message; `undefined` if there is no room for it. */
-  add(content: string | Uint8Array): OutgoingMessage | undefined {
+  add(content: string | Uint8Array): Promise<WriteResult> | undefined {
     const start = this.#end;
     let end: number;
     if (typeof content === "string") {
@@ -115,10 +98,12 @@ export class OutgoingBatch {
     }
     this.#buffer[end] = NEWLINE;
     this.#end = end + 1;
-    const message = new OutgoingMessage(this, start, this.#end);
-    this.#messages.push(message);
+    const promise = new Promise<WriteResult>(noteResolve);
+    this.#promises.push(promise);
+    this.#resolves.push(resolveOfNew);
+    this.#ends.push(this.#end);
     this.cost += this.#end - start + CLIENT_MESSAGE_OVERHEAD_BYTES;
-    return message;
+    return promise;
   }
 
   /** Grows, as far as it may. */
@@ -135,9 +120,16 @@ export class OutgoingBatch {
     if (2 * this.#end < this.#buffer.length) this.#buffer = this.#buffer.slice(0, this.#end);
   }
 
-  /** A sender does not want its message to be sent any more; the next `body` is without it. */
-  take(): void {
-    this.#hasGone = true;
+  /** Rejects messages whose senders do not want them any more; they are not sent either if none may have been written. */
+  takeBack(
+    isTaken: (promise: Promise<WriteResult>) => boolean,
+    errorOf: (written: Written) => ProducerError,
+  ): void {
+    if (this.#halves.length > 0) return this.#halves.forEach((half) => half.takeBack(isTaken, errorOf));
+    const error = errorOf(this.isUnderWay ? "maybe" : this.written);
+    for (let i = 0; i < this.count; i++) {
+      if (isTaken(this.#promises[i]!) && this.#reject(i, error)) this.#hasGone = true;
+    }
   }
 
   /** The bytes to send, without those that were taken back before any of them may have been written. */
@@ -148,18 +140,22 @@ export class OutgoingBatch {
 
   /** Into a buffer of its own: a request that failed may still be looking at the old one. */
   #compact(): void {
-    const old = this.#buffer;
-    this.#messages = this.#messages.filter((message) => !message.isSettled);
-    const size = this.#messages.reduce((sum, { start, end }) => sum + end - start, 0);
-    this.#buffer = new Uint8Array(size);
+    const { count } = this;
+    const old = { buffer: this.#buffer, start: this.#start, ends: this.#ends };
+    const isLeft = (_: unknown, i: number): boolean => this.#resolves[i] !== undefined;
+    const left = old.ends.map((_, i) => i).filter(isLeft);
+    this.#promises = this.#promises.filter(isLeft);
+    this.#buffer = new Uint8Array(this.size);
     this.#start = 0;
     this.#end = 0;
-    for (const message of this.#messages) {
-      this.#buffer.set(old.subarray(message.start, message.end), this.#end);
-      message.end = this.#end + message.end - message.start;
-      message.start = this.#end;
-      this.#end = message.end;
+    this.#ends = [];
+    for (const i of left) {
+      const message = old.buffer.subarray(i === 0 ? old.start : old.ends[i - 1], old.ends[i]);
+      this.#buffer.set(message, this.#end);
+      this.#end += message.length;
+      this.#ends.push(this.#end);
     }
+    if (left.length < count) this.#resolves = this.#resolves.filter((resolve) => resolve !== undefined);
     this.#hasGone = false;
   }
 
@@ -168,40 +164,55 @@ export class OutgoingBatch {
     const { count } = this;
     if (count < 2) return undefined;
     const middle = this.#start + this.size / 2;
-    const found = this.#messages.findIndex(({ end }) => end > middle);
+    const found = this.#ends.findIndex((end) => end > middle);
     const at = Math.min(Math.max(found, 1), count - 1);
-    return [this.#part(0, at), this.#part(at, count)];
+    const halves: [OutgoingBatch, OutgoingBatch] = [this.#part(0, at), this.#part(at, count)];
+    this.#halves = halves;
+    return halves;
   }
 
   #part(from: number, to: number): OutgoingBatch {
     const part = new OutgoingBatch(0);
-    part.#messages = this.#messages.slice(from, to);
-    part.#buffer = this.#buffer;
-    part.#start = part.#messages[0]!.start;
-    part.#end = part.#messages.at(-1)!.end;
-    part.#hasGone = this.#hasGone;
     part.bornMs = this.bornMs;
-    for (const message of part.#messages) message.batch = part;
+    part.#promises = this.#promises.slice(from, to);
+    part.#resolves = this.#resolves.slice(from, to);
+    part.#ends = this.#ends.slice(from, to);
+    part.#buffer = this.#buffer;
+    part.#start = from === 0 ? this.#start : this.#ends[from - 1]!;
+    part.#end = this.#ends[to - 1]!;
+    part.#hasGone = this.#hasGone;
     return part;
   }
 
   /** Tells each sender where its message lies. */
   stored({ chunk, offset }: WriteResult): void {
-    for (const message of this.#messages) {
-      if (message.isSettled) continue;
-      const { start, end } = message;
-      message.resolve({ chunk, offset: offset + start - this.#start, size: end - start });
+    let start = this.#start;
+    for (let i = 0; i < this.count; i++) {
+      const end = this.#ends[i]!;
+      this.#resolves[i]?.({ chunk, offset: offset + start - this.#start, size: end - start });
+      start = end;
     }
+    this.#resolves = [];
   }
 
   /** Tells each sender that still waits; returns how many did. */
-  failed(error: ProducerError): number {
+  failed(errorOf: (written: Written) => ProducerError): number {
+    if (this.#halves.length > 0) return this.#halves.reduce((told, half) => told + half.failed(errorOf), 0);
+    const error = errorOf(this.isUnderWay ? "maybe" : this.written);
     let told = 0;
-    for (const message of this.#messages) {
-      if (message.isSettled) continue;
-      message.reject(error);
-      told++;
-    }
+    for (let i = 0; i < this.count; i++) if (this.#reject(i, error)) told++;
     return told;
+  }
+
+  /** Whether its sender still waited. */
+  #reject(i: number, error: ProducerError): boolean {
+    const resolve = this.#resolves[i];
+    if (!resolve) return false;
+    this.#resolves[i] = undefined;
+    // A sender that does not look is told by `flush`; the runtime is not to end the program for it.
+    this.#promises[i]!.catch(() => {});
+    // To keep the promise's reject as well would be one more object for each message, and all that it costs.
+    resolve(Promise.reject(error));
+    return true;
   }
 }

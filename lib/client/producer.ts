@@ -23,7 +23,7 @@ import type { WriteResult } from "../protocol/types.ts";
 import { Delivery } from "./delivery.ts";
 import { contentOf, type MessageValue } from "./message_content.ts";
 import type { CallOptions } from "./options.ts";
-import { OutgoingBatch, type OutgoingMessage } from "./outgoing_batch.ts";
+import { OutgoingBatch } from "./outgoing_batch.ts";
 import { ProducerError } from "./producer_error.ts";
 import { type ProducerOptions, type ProducerSettings, settingsOf } from "./producer_options.ts";
 import type { Nodes } from "./route.ts";
@@ -181,9 +181,9 @@ export class Producer implements AsyncDisposable {
     const signal = options?.signal;
     try {
       if (this.#closing || this.#ending.signal.aborted || signal?.aborted) throw this.#refusal(signal);
-      const message = this.#append(contentOf(value));
-      if (signal) this.#signals.watch(signal, message);
-      return message.promise;
+      const promise = this.#append(contentOf(value));
+      if (signal) this.#signals.watch(signal, promise, this.#open!);
+      return promise;
     } catch (error) {
       const rejected = Promise.reject(error);
       rejected.catch(() => {});
@@ -267,10 +267,12 @@ export class Producer implements AsyncDisposable {
     const pending = [...this.#pending];
     // Before the requests are aborted: they do not know what is under way any more.
     for (const batch of pending) {
-      const written = batch.isUnderWay ? "maybe" : batch.written;
-      const message = `send to category "${this.category}": the producer was aborted`;
-      const error = new ProducerError("aborted", message, { written, cause });
-      this.#failed(error, batch.failed(error));
+      let error: ProducerError | undefined;
+      const messages = batch.failed((written) => {
+        const message = `send to category "${this.category}": the producer was aborted`;
+        return error = new ProducerError("aborted", message, { written, cause });
+      });
+      if (error) this.#failed(error, messages);
     }
     this.#ending.abort(cause);
     this.#signal?.removeEventListener("abort", this.#abort);
@@ -289,17 +291,22 @@ export class Producer implements AsyncDisposable {
     return new ProducerError("aborted", `${what} its signal is aborted`, { cause });
   }
 
-  #append(content: string | Uint8Array): OutgoingMessage {
+  /** The batch that took it is `#open` then. */
+  #append(content: string | Uint8Array): Promise<WriteResult> {
     const { batchBytes, bufferBytes } = this.#settings;
     if (typeof content === "string" && 3 * content.length >= batchBytes) content = encoder.encode(content);
     this.#checkRoom(content, bufferBytes);
-    let message = this.#open?.add(content);
-    if (!message) {
-      const batch = this.#begin(Math.max(batchBytes, typeof content === "string" ? 0 : content.length + 1));
-      message = batch.add(content)!;
+    let batch = this.#open;
+    const before = batch?.cost ?? 0;
+    let promise = batch?.add(content);
+    if (promise) {
+      this.#held += batch!.cost - before;
+      return promise;
     }
-    this.#held += message.end - message.start + CLIENT_MESSAGE_OVERHEAD_BYTES;
-    return message;
+    batch = this.#begin(Math.max(batchBytes, typeof content === "string" ? 0 : content.length + 1));
+    promise = batch.add(content)!;
+    this.#held += batch.cost;
+    return promise;
   }
 
   #checkRoom({ length }: string | Uint8Array, bufferBytes: number): void {

@@ -21,7 +21,7 @@ export interface ProducerOptions {
   /**
    * Bytes of a batch at most. A longer message goes alone; what a node finds too large is halved.
    *
-   * @default 1048576
+   * @default 524288
    */
   readonly batchBytes?: number | undefined;
   /**
@@ -42,7 +42,7 @@ export interface ProducerOptions {
    * What may be held before `ready` waits: bytes that are not stored yet, and 256 more for each message. At twice that,
    * `send` rejects with `buffer_full`.
    *
-   * @default 16777216
+   * @default 4194304
    */
   readonly bufferBytes?: number | undefined;
   /** Messages survive a power loss of the node's machine before their `send` resolves. Left out: as the node is set. */

@@ -5,11 +5,14 @@
  *
  * @module
  */
-import type { OutgoingMessage } from "./outgoing_batch.ts";
+import type { Written } from "../protocol/errors.ts";
+import type { WriteResult } from "../protocol/types.ts";
+import type { OutgoingBatch } from "./outgoing_batch.ts";
 import { ProducerError } from "./producer_error.ts";
 
 interface Watched {
-  readonly messages: Set<OutgoingMessage>;
+  /** By what its sender waits for, the batch that a message went into. */
+  readonly messages: Map<Promise<WriteResult>, OutgoingBatch>;
   readonly abort: () => void;
 }
 
@@ -18,13 +21,13 @@ export class SendSignals {
   readonly #watched = new Map<AbortSignal, Watched>();
 
   /** Has the message rejected when the signal is aborted, and not sent if there is still time. */
-  watch(signal: AbortSignal, message: OutgoingMessage): void {
+  watch(signal: AbortSignal, message: Promise<WriteResult>, batch: OutgoingBatch): void {
     const { messages } = this.#watched.get(signal) ?? this.#begin(signal);
-    messages.add(message);
+    messages.set(message, batch);
     const settled = (): void => {
       if (messages.delete(message) && messages.size === 0) this.#end(signal);
     };
-    message.promise.then(settled, settled);
+    message.then(settled, settled);
   }
 
   /** Looks at no signal any more. */
@@ -33,10 +36,12 @@ export class SendSignals {
   }
 
   #begin(signal: AbortSignal): Watched {
-    const messages = new Set<OutgoingMessage>();
+    const messages = new Map<Promise<WriteResult>, OutgoingBatch>();
     const abort = (): void => {
       this.#end(signal);
-      for (const message of messages) takeBack(message, signal.reason);
+      for (const batch of new Set(messages.values())) {
+        batch.takeBack((message) => messages.has(message), (written) => aborted(written, signal.reason));
+      }
     };
     const watched = { messages, abort };
     signal.addEventListener("abort", abort);
@@ -52,10 +57,7 @@ export class SendSignals {
   }
 }
 
-function takeBack(message: OutgoingMessage, cause: unknown): void {
-  const { batch } = message;
-  const written = batch.isUnderWay || batch.written === "maybe" ? "maybe" : "no";
+function aborted(written: Written, cause: unknown): ProducerError {
   const what = written === "no" ? "it was not sent" : "it may be stored nevertheless";
-  message.reject(new ProducerError("aborted", `send: aborted by its signal; ${what}`, { written, cause }));
-  batch.take();
+  return new ProducerError("aborted", `send: aborted by its signal; ${what}`, { written, cause });
 }

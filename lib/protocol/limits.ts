@@ -65,7 +65,7 @@ export const APPEND_QUEUE_BYTES_MAX = 64 * MIB;
 
 /** Batches of one producer in one category that are known when they are sent again: the latest so many. */
 export const PRODUCER_SEQUENCES_MAX = 128;
-/** Producers that a node remembers, of all categories; beyond, the one that wrote least recently is forgotten. */
+/** Producers that a node remembers, each in each category it writes to; beyond, the one that wrote least recently goes. */
 export const PRODUCERS_MAX = 10_000;
 /** A batch is known for this long when it is sent again. */
 export const PRODUCER_AGE_MS_MAX = 7 * 86_400_000;
@@ -361,9 +361,9 @@ export const CLIENT_RETRY_MS_MIN = 100;
 /** Longest pause. */
 export const CLIENT_RETRY_MS_MAX = 5_000;
 /** A client's producer makes batches of this size at most, unless it says otherwise. */
-export const CLIENT_BATCH_BYTES_DEFAULT = 1 * MIB;
+export const CLIENT_BATCH_BYTES_DEFAULT = 512 * KIB;
 /** What a client's producer holds before it asks to wait, unless it says otherwise. At twice that it refuses. */
-export const CLIENT_BUFFER_BYTES_DEFAULT = 16 * MIB;
+export const CLIENT_BUFFER_BYTES_DEFAULT = 4 * MIB;
 /** What a message that is held counts besides its bytes: about what is needed to tell its sender. */
 export const CLIENT_MESSAGE_OVERHEAD_BYTES = 256;
 /** Batches of one producer that are under way at once, at most. */
