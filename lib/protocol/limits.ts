@@ -356,6 +356,8 @@ export const CLIENT_LEFT_MS = 20;
 export const CLIENT_RELEASE_MS = 2_000;
 /** A client that goes back to the node it prefers waits this long before: what it acknowledged elsewhere arrives there. */
 export const CLIENT_SETTLE_MS = 500;
+/** A client that fails again within this time makes a pause, whatever was answered in between. */
+export const CLIENT_STEADY_MS = 1_000;
 /** First pause of a client after all nodes failed; it doubles from time to time. */
 export const CLIENT_RETRY_MS_MIN = 100;
 /** Longest pause. */

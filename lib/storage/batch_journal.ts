@@ -184,7 +184,7 @@ export class BatchJournal {
       if (!(error instanceof DiskError) || error.kind !== "full") throw error;
       this.#begun = false;
       this.#context.files.forget(this.#path);
-      await removeJournal(this.#context, this.#directory.path);
+      await removeJournal(this.#context, this.#directory.path, NO_ROOM);
       this.#torn = false;
     }
   }
@@ -227,10 +227,14 @@ export class BatchJournal {
   }
 }
 
-/** Removes a journal for good: what cannot be replaced must not be believed. Rejects with `DiskError`. */
+/** Why a journal is removed that should be replaced. */
+export const NO_ROOM = "the disk is too full to keep in mind which batches were stored";
+
+/** Removes a journal for good, since what it says must not be believed. Rejects with `DiskError`. */
 export async function removeJournal(
   { disk, log }: { readonly disk: Disk; readonly log: StorageContext["log"] },
   directory: string,
+  why: string,
 ): Promise<void> {
   const path = `${directory}/${JOURNAL_FILE}`;
   for (const name of [path, path + TEMPORARY_SUFFIX]) {
@@ -241,10 +245,5 @@ export async function removeJournal(
     }
   }
   await disk.syncDirectory(directory);
-  log.warn(
-    "the disk is too full to keep in mind which batches were stored: after the next start, retries of them are new",
-    {
-      path,
-    },
-  );
+  log.warn(`${why}: after the next start, retries of them are stored again`, { path });
 }

@@ -12,7 +12,7 @@
  */
 import type { Acknowledged } from "./acknowledged.ts";
 import { type BatchEntry, eachEntry, entryBytes, EntryWriter } from "./batch_entry.ts";
-import { JOURNAL_FILE, removeJournal } from "./batch_journal.ts";
+import { JOURNAL_FILE, NO_ROOM, removeJournal } from "./batch_journal.ts";
 import { BatchWindow } from "./batch_window.ts";
 import type { Chunk } from "./chunk.ts";
 import type { StorageContext } from "./context.ts";
@@ -36,7 +36,7 @@ export async function recoverBatches(
 ): Promise<RecoveredBatches> {
   const { disk, log, options: { instance } } = context;
   const path = `${directory}/${JOURNAL_FILE}`;
-  const bytes = readFile(disk, path) ?? new Uint8Array();
+  const bytes = await readJournal(context, directory);
   const own = new Map(chunks.filter((chunk) => chunk.instance === instance).map((one) => [one.number, one]));
   const isTrue = ({ number, offset, size }: BatchEntry): boolean => {
     if (acknowledged.has(instance, number)) return true;
@@ -59,7 +59,7 @@ export async function recoverBatches(
   if (dropped > 0) {
     await publishFile(disk, directory, JOURNAL_FILE, encode(windows)).catch((error) => {
       if (!(error instanceof DiskError) || error.kind !== "full") throw error;
-      return removeJournal(context, directory);
+      return removeJournal(context, directory, NO_ROOM);
     });
     log.info("dropped what was remembered of batches that were not stored", { path, batches: dropped });
   }
@@ -73,6 +73,20 @@ export async function recoverBatches(
     });
   }
   return { windows, largest };
+}
+
+/** The journal's bytes; none where the device does not give them: then it is removed, lest it does so another time. */
+async function readJournal(
+  context: Pick<StorageContext, "disk" | "log">,
+  directory: string,
+): Promise<Uint8Array> {
+  try {
+    return readFile(context.disk, `${directory}/${JOURNAL_FILE}`) ?? new Uint8Array();
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.kind !== "failed") throw error;
+    await removeJournal(context, directory, `it cannot be read which batches were stored (${error.message})`);
+    return new Uint8Array();
+  }
 }
 
 function encode(windows: ReadonlyMap<string, BatchWindow>): Uint8Array {

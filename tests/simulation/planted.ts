@@ -199,10 +199,10 @@ export const PLANTS: readonly Plant[] = [
     name: "drops what a chunk holds beyond its complete size",
     built: ({ store }) => {
       let writing = false;
-      replace(store, "append", (append) => (category, bytes, sync) => {
+      replace(store, "append", (append) => (category, bytes, sync, source) => {
         writing = true;
         try {
-          return append(category, bytes, sync);
+          return append(category, bytes, sync, source);
         } finally {
           writing = false;
         }
@@ -211,8 +211,10 @@ export const PLANTS: readonly Plant[] = [
         replace(
           own,
           "append",
-          (append) => (bytes, sync) =>
-            writing ? append(bytes, sync) : Promise.resolve({ chunk: "", offset: 0, size: bytes.length }),
+          (append) => (bytes, sync, source) =>
+            writing || source
+              ? append(bytes, sync, source)
+              : Promise.resolve({ chunk: "", offset: 0, size: bytes.length }),
         );
       });
     },
@@ -343,8 +345,8 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "tells writers a place before the one where their messages are",
     built: ({ store }) =>
-      replace(store, "append", (append) => async (category, bytes, sync) => {
-        const result = await append(category, bytes, sync);
+      replace(store, "append", (append) => async (category, bytes, sync, source) => {
+        const result = await append(category, bytes, sync, source);
         return { ...result, offset: Math.max(0, result.offset - result.size) };
       }),
   },

@@ -11,8 +11,10 @@ import { JOURNAL_FILE } from "../../lib/storage/batch_journal.ts";
 import { eachEntry } from "../../lib/storage/batch_entry.ts";
 import { BatchMemory, ProducerBound } from "../../lib/storage/batch_memory.ts";
 import { crc32 } from "../../lib/storage/crc32.ts";
+import { type Disk, DiskError } from "../../lib/storage/disk.ts";
 import type { Store } from "../../lib/storage/store.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
+import { passingOn } from "../support/faulty_disk.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { bytes, openNew, openOn, readText } from "./world.ts";
 
@@ -414,6 +416,28 @@ Deno.test("BatchJournal: an entry that a crash left alone is gone before its chu
     assertEquals(await all(store), "lost\n");
     await store.close();
   }
+});
+
+Deno.test("BatchJournal: one that the device does not give is done without", async () => {
+  const { store, disk } = await openNew();
+  await store.append("c", bytes("one\n"), false, by("p", 1));
+  const next = disk.kill();
+  const again = await openOn<Disk>(passingOn(next, {
+    open: (path, mode) => {
+      const file = next.open(path, mode);
+      if (path !== JOURNAL || mode.write) return file;
+      return {
+        ...file,
+        read: () => {
+          throw new DiskError("failed", "read", path);
+        },
+      };
+    },
+  }));
+  assertEquals([again.log.of("warn").length, next.sizeOf(JOURNAL)], [1, undefined]);
+  assertEquals((await again.store.append("c", bytes("one\n"), false, by("p", 1))).known, undefined);
+  assertEquals((await again.store.append("c", bytes("one\n"), false, by("p", 1))).known, "here");
+  await again.store.close();
 });
 
 Deno.test("BatchJournal: the chunk numbers that it names are not used again", async () => {
