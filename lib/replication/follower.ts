@@ -26,6 +26,7 @@ import {
   SLOW_ANSWER_MS_MAX,
 } from "../protocol/limits.ts";
 import { parseChunkName } from "../protocol/names.ts";
+import { largestRead } from "../storage/consumer_record.ts";
 import { Backlog } from "./backlog.ts";
 import type { ClusterContext } from "./context.ts";
 import { Downloads, type Received } from "./downloads.ts";
@@ -276,6 +277,9 @@ export class Follower {
       await store.mergeAcknowledged(category, instance, { ranges, sizes }, answer.node.run);
     }
     for (const { category, consumer, record } of answer.consumers) {
+      // What somebody has read was written, even if the disk that held it is lost: its number is not used again.
+      const number = largestRead(record, own.instance);
+      if (number >= 0) this.#others.used(category, number);
       store.mergeConsumer(category, consumer, record, answer.node.run);
     }
     for (const copy of answer.copies) this.#consider(copy);

@@ -7,8 +7,8 @@
  * @module
  */
 import { ChukchaError, quote } from "../protocol/errors.ts";
-import { CONSUMER_INTERVALS_MAX } from "../protocol/limits.ts";
-import { parseChunkName } from "../protocol/names.ts";
+import { CONSUMER_INTERVALS_MAX, NUMBERS_SKIPPED } from "../protocol/limits.ts";
+import { type ChunkId, parseChunkName } from "../protocol/names.ts";
 import type { ChunkPosition, From } from "../protocol/position.ts";
 import type { CategoryState } from "./category_state.ts";
 import { RecordedPlace, type StartOf } from "./consumer_place.ts";
@@ -63,6 +63,11 @@ export class ConsumerChanges {
       const epoch = nextEpoch(known);
       if (typeof to === "string" || "timeMs" in to) return { ...this.#startingAt(to, epoch), leases };
       const there = known && !known.forgotten ? known : NEW_CONSUMER;
+      for (const { chunk } of to) {
+        const id = parseChunkName(chunk);
+        if (!id) throw noSuchChunk(chunk, this.#state.name);
+        this.#admitUnknown(chunk, id);
+      }
       const owners = new Map([...new RecordedPlace(name, there, this.startOf).met(), ...fromPlaces(to)]);
       return bounded({ ...there, epoch, leases, owners });
     };
@@ -100,7 +105,7 @@ export class ConsumerChanges {
 
   /** What an acknowledgement of a chunk reaches to; no `end` if the chunk is gone on every node. */
   #endOf(name: string, to: number): { instance: string; number: number; end?: Place } {
-    const { options: { instance: own, peers = [] } } = this.#state.context;
+    const own = this.#state.context.options.instance;
     const { chunks, acknowledged } = this.#state;
     const id = parseChunkName(name);
     if (!id) throw noSuchChunk(name, this.#state.name);
@@ -109,11 +114,7 @@ export class ConsumerChanges {
     const chunk = chunks.get(name);
     if (chunk?.complete && to >= chunk.size) return { ...id, end: { number: number + 1, offset: 0 } };
     if (instance !== own) {
-      // This node may be behind: another one has handed out what is not here yet.
-      const isKnown = chunk !== undefined || peers.includes(instance) ||
-        chunks.ofOwner(instance).length > 0 ||
-        acknowledged.of(instance) !== undefined;
-      if (!isKnown) throw noSuchChunk(name, this.#state.name);
+      if (!chunk) this.#admitUnknown(name, id);
     } else if (!chunk) {
       throw noSuchChunk(name, this.#state.name);
     } else if (to > chunk.size && chunk.settled) {
@@ -123,6 +124,23 @@ export class ConsumerChanges {
       );
     }
     return { ...id, end: { number, offset: to } };
+  }
+
+  /**
+   * Throws unless another node may have written the chunk: this one may be behind. A number far beyond all that is known
+   * is refused, since its owner, should it lose its disk, goes on behind all numbers that anybody has heard of.
+   */
+  #admitUnknown(name: string, { instance, number }: ChunkId): void {
+    const { chunks, acknowledged, context: { options } } = this.#state;
+    const last = chunks.ofOwner(instance).at(-1)?.number ?? -1;
+    const largest = Math.max(last, acknowledged.largest(instance));
+    const isOwner = largest >= 0 || instance === options.instance || (options.peers ?? []).includes(instance);
+    if (!isOwner) throw noSuchChunk(name, this.#state.name);
+    if (number <= largest + NUMBERS_SKIPPED) return;
+    throw new ChukchaError(
+      "behind",
+      `chunk: ${name} is far behind the last one that this node has heard of, which is number ${largest}; retry`,
+    );
   }
 
   #startingAt(from: From, epoch: number): ConsumerRecord {

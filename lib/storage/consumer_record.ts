@@ -103,6 +103,13 @@ export function countIntervals({ owners }: ConsumerRecord): number {
   return count;
 }
 
+/** The largest chunk number of an owner of which something is acknowledged; -1 if there is none. */
+export function largestRead({ owners }: ConsumerRecord, owner: string): number {
+  const last = owners.get(owner)?.at(-1);
+  if (!last) return -1;
+  return last.start.offset > 0 ? last.start.number : last.start.number - 1;
+}
+
 /** No time is before all of them: whoever wants everything misses nothing of what the other wants. */
 function earlier(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? undefined : Math.min(one, other);

@@ -135,6 +135,8 @@ Deno.test("consumers: a copy that is behind takes an acknowledgement of what was
   const consumers = m.store.consumers(C);
   await consumers.acknowledge("x", chunkOf(0), 0, 8);
   await consumers.acknowledge("x", chunkOf(5, "o"), 0, 8);
+  await refused(consumers.acknowledge("x", chunkOf(1_000_000, "o"), 0, 8), "behind");
+  await refused(consumers.seek("x", [{ chunk: chunkOf(1_000_000, "o"), offset: 0 }]), "behind");
   assertEquals([unread(consumers, "x"), unread(consumers, "x", "o")], [[[0, 8]], [[0, 0, 5, 0], [5, 8]]]);
   await n.store.finish();
   await carry(n.store, m.store, C, chunkOf(0));
@@ -159,7 +161,7 @@ Deno.test("consumers: an epoch that has passed is a position that moved, one to 
 });
 
 Deno.test("consumers: seek moves to the earliest, the latest, a time, and places; leases stay", async () => {
-  const { store, clock } = await openNew({ chunkBytesMax: 1 });
+  const { store, clock } = await openNew({ chunkBytesMax: 1, peers: ["m"], bootstrap: true });
   const times: number[] = [];
   for (let i = 0; i < 4; i++) {
     times.push(clock.now());
@@ -182,6 +184,7 @@ Deno.test("consumers: seek moves to the earliest, the latest, a time, and places
     [0, 3, 1, 0],
     [2, 5],
   ]);
+  await refused(consumers.seek("x", [{ chunk: chunkOf(1, "stranger"), offset: 5 }]), "chunk_not_found");
   assertEquals(await sought([{ chunk: chunkOf(1, "m"), offset: 5 }]), [[0, 3, 1, 0], [2, 5]]);
   assertEquals(unread(consumers, "x", "m"), [[1, 5]]);
   assertEquals(consumers.get("x")?.epoch, 6);
