@@ -14,6 +14,7 @@ import {
   CLIENT_GIVE_UP_MS_DEFAULT,
   CLIENT_RETRY_MS_MAX,
   CLIENT_RETRY_MS_MIN,
+  CLIENT_STEADY_MS,
 } from "../protocol/limits.ts";
 import type { ChukchaClient } from "./client.ts";
 import { isRetryable } from "./transport_error.ts";
@@ -55,9 +56,11 @@ export class Route {
   client: ChukchaClient;
   #failures = 0;
   #failingSinceMs = 0;
+  /** When it failed last. */
+  #failedMs = -Infinity;
   /** Nodes that failed in this round. */
   readonly #tried = new Set<ChukchaClient>();
-  /** Rounds in which all nodes failed. */
+  /** Pauses that were made since it went well for a while. */
   #rounds = 0;
   #hasWorked: boolean;
 
@@ -78,7 +81,6 @@ export class Route {
   worked(): void {
     if (this.#failures > 0) {
       this.#failures = 0;
-      this.#rounds = 0;
       this.#tried.clear();
     }
     this.#hasWorked = true;
@@ -97,14 +99,22 @@ export class Route {
    */
   async failed(error: unknown, hurry: AbortSignal): Promise<void> {
     if (!isRetryable(error)) throw error;
-    if (this.#failures++ === 0) this.#failingSinceMs = performance.now();
+    const nowMs = performance.now();
+    const isSteady = nowMs - this.#failedMs >= CLIENT_STEADY_MS;
+    this.#failedMs = nowMs;
+    if (this.#failures++ === 0) {
+      this.#failingSinceMs = nowMs;
+      if (isSteady) this.#rounds = 0;
+    }
+    // Two nodes that begin to answer and fail in turns are not to be asked without a pause.
+    const isHasty = this.#failures === 1 && !isSteady;
     this.#nodes.failed(this.client);
     this.#tried.add(this.client);
     const order = this.#nodes.inOrder(this.#key);
     const untried = order.find((client) => !this.#tried.has(client));
-    const forMs = performance.now() - this.#failingSinceMs;
+    const forMs = nowMs - this.#failingSinceMs;
     if (forMs >= this.#giveUpMs || !untried && hurry.aborted) throw error;
-    const retryMs = untried ? 0 : Math.min(pauseBefore(this.#rounds++), this.#giveUpMs - forMs);
+    const retryMs = untried && !isHasty ? 0 : Math.min(pauseBefore(this.#rounds++), this.#giveUpMs - forMs);
     if (!untried) this.#tried.clear();
     this.client = untried ?? order[0]!;
     this.#patience.onTrouble?.({ error, failures: this.#failures, retryMs });

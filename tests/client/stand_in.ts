@@ -106,7 +106,7 @@ export class StandIn implements AsyncDisposable {
 
   /** How often a path was asked for. */
   count(path: string): number {
-    return this.asked.filter((asked) => asked.startsWith(`${path}?`)).length;
+    return this.asked.filter((asked) => asked.split("?")[0] === path).length;
   }
 
   /** Ends it as a crash does: leases are gone. */
