@@ -21,6 +21,7 @@ import { Params } from "./params.ts";
 import type { Caller } from "./rights.ts";
 import type { Service } from "./service.ts";
 
+const BYTES = { "content-type": "application/octet-stream", "cache-control": "no-store" };
 const OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const MAYBE_OFFSET = { ...OFFSET, default: -1 };
 const MAX_SIZE = { min: 1, max: READ_BYTES_MAX, default: READ_BYTES_DEFAULT };
@@ -37,7 +38,7 @@ export async function consume(service: Service, request: Request): Promise<Respo
   const want = wantOf(params, category);
   const waitMs = params.integer("wait", WAIT_MS);
   const from = parseFrom(params.text("from") ?? "earliest");
-  if (request.method === "HEAD") return new Response(null, { status: 204 });
+  if (request.method === "HEAD") return new Response(null, { headers: BYTES });
   const { dispensers, traffic } = service;
   // Looking at the signal costs 3 µs: only who has to wait is asked for it.
   const handed = await dispensers.consume(category, consumer, from, want, waitMs, () => request.signal);
@@ -157,8 +158,7 @@ function bodyOf({ streams }: Service, { body }: Handed): BodyInit {
 
 function headersOf({ chunk, offset, size, epoch, deliveries, body }: Handed, { leaseMs }: Want): HeadersInit {
   const headers: Record<string, string> = {
-    "content-type": "application/octet-stream",
-    "cache-control": "no-store",
+    ...BYTES,
     "chukcha-chunk": chunk,
     "chukcha-offset": String(offset),
     "chukcha-next-offset": String(offset + size),

@@ -21,6 +21,10 @@ const PATHS = [
   "/listChunks",
   "/listCategories",
   "/tail",
+  "/consume",
+  "/lease",
+  "/consumers",
+  "/seek",
   "/livez",
   "/readyz",
   "/status",
@@ -118,6 +122,14 @@ const PARAMS = [
   "from",
   "cursor",
   "consumer",
+  "offset",
+  "epoch",
+  "lease",
+  "wait",
+  "max_deliveries",
+  "deliveries",
+  "worker",
+  "to",
   "verbose",
   "__proto__",
 ];
@@ -218,6 +230,25 @@ export class Requests {
         ];
       case "/ack":
         return [category, `chunk=${random.pick(CHUNKS)}`, `size=${random.pick(NUMBERS)}`];
+      case "/consume":
+        return [
+          category,
+          `consumer=${random.pick(NAMES)}`,
+          `lease=${random.pick(NUMBERS)}`,
+          `wait=${random.pick(NUMBERS)}`,
+          `max_deliveries=${random.pick(NUMBERS)}`,
+        ];
+      case "/lease":
+      case "/seek":
+        return [
+          category,
+          `consumer=${random.pick(NAMES)}`,
+          `chunk=${random.pick(CHUNKS)}`,
+          `offset=${random.pick(NUMBERS)}`,
+          `size=${random.pick(NUMBERS)}`,
+          `lease=${random.pick(NUMBERS)}`,
+          `to=${random.pick([...TIMES, `${random.pick(CHUNKS)}:${random.pick(NUMBERS)}`])}`,
+        ];
       case "/tail":
         return [category, `from=${random.pick(TIMES)}`];
       default:

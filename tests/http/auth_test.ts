@@ -206,6 +206,22 @@ Deno.test("listCategories tells each caller the categories that it may read", as
   ]);
 });
 
+Deno.test("consumers tells each caller those of the categories that it may read, and moves no others", async () => {
+  await using node = await startLocalNode({ guard: guardOf() });
+  for (const category of ["logs.web", "secret"]) {
+    await node.built.store.append(category, new TextEncoder().encode("x\n"), false);
+    await node.built.store.consumers(category).begin("a", "earliest");
+  }
+  const told = await ask(node, "/consumers", READER);
+  assertEquals(JSON.parse(told.text).map(({ category }: { category: string }) => category), ["logs.web"]);
+  for (
+    const [path, method] of [["/consume", "GET"], ["/consumers", "GET"], ["/consumers", "DELETE"]] as const
+  ) {
+    const { status, error } = await ask(node, `${path}?category=secret&consumer=a`, READER, { method });
+    assertEquals([status, error?.code], [403, "forbidden"], `${method} ${path}`);
+  }
+});
+
 Deno.test("readyz tells strangers whether, and a token with the right admin why", async () => {
   await using node = await startLocalNode({ guard: guardOf() });
   assertEquals((await ask(node, "/readyz?verbose")).text, "ok\n");

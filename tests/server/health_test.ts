@@ -79,7 +79,7 @@ Deno.test("HEAD on every path that takes GET is a 200 without a body", async () 
   await using node = await startLocalNode();
   await node.write("c", "one\n");
   using connection = await RawConnection.open(node);
-  const query = "?category=c&chunk=node_1-chunk000000000&size=4";
+  const query = "?category=c&chunk=node_1-chunk000000000&size=4&consumer=a";
   for (const [methods, path] of ROUTES) {
     if (!methods.includes("GET")) continue;
     assertEquals((await connection.request("HEAD", path + query)).status, 200, path);
