@@ -13,6 +13,8 @@ import { concatenate } from "../../lib/protocol/bytes.ts";
 import { parseCategoryDirectory, parseChunkName } from "../../lib/protocol/names.ts";
 import type { CopyState, NodeId } from "../../lib/replication/peer.ts";
 import { ACKNOWLEDGED_FILE } from "../../lib/storage/acknowledged.ts";
+import { JOURNAL_FILE } from "../../lib/storage/batch_journal.ts";
+import { CONSUMERS_FILE, CONSUMERS_RECENT_FILES } from "../../lib/storage/consumers_file.ts";
 import { NODE_FILE } from "../../lib/storage/node_file.ts";
 import { eventually } from "../support/eventually.ts";
 import { changesResponse, fetchResponse, GarbagePeer } from "../support/garbage_peer.ts";
@@ -135,6 +137,9 @@ class Steady {
   }
 }
 
+/** Files of a category besides its chunks. */
+const SMALL_FILES = [ACKNOWLEDGED_FILE, JOURNAL_FILE, CONSUMERS_FILE, ...CONSUMERS_RECENT_FILES];
+
 /** Names that no part of the program gives to a file. */
 function unknownFiles(paths: readonly string[]): string[] {
   return paths.filter((path) => {
@@ -142,8 +147,7 @@ function unknownFiles(paths: readonly string[]): string[] {
     if (file === undefined) return ![NODE_FILE, "lock"].includes(category!);
     if (!parseCategoryDirectory(category!) || deeper.length > 0) return true;
     if (file === "") return false;
-    return !parseChunkName(file.replace(/\.idx$/, "")) &&
-      file !== ACKNOWLEDGED_FILE;
+    return !parseChunkName(file.replace(/\.idx$/, "")) && !SMALL_FILES.includes(file);
   });
 }
 
