@@ -30,9 +30,9 @@ function resultOf(measured: Case, node: number, floor: number): Result {
   return { case: measured, node: figuresOf(node), floor: figuresOf(floor), ratio: node / floor };
 }
 
-Deno.test("CASES are what the bench promises: four writes and three reads at 1, 8 and 64 connections", () => {
-  assertEquals(CASES.length, 21);
-  assertEquals(new Set(CASES.map(caseName)).size, 21);
+Deno.test("CASES are what the bench promises: five writes and three reads at 1, 8 and 64 connections", () => {
+  assertEquals(CASES.length, 24);
+  assertEquals(new Set(CASES.map(caseName)).size, 24);
   assertEquals(CASES.filter(({ goal }) => goal !== undefined).length, 2 + 3 + 6);
   assertEquals(CASES.map(caseName).slice(0, 2), ["write 100 B x1", "write 100 B x8"]);
   assertEquals([100, 4096, 1048576, 5 * 2 ** 30].map(formatBytes), ["100 B", "4 KiB", "1 MiB", "5 GiB"]);

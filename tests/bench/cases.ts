@@ -10,7 +10,8 @@ const GIB = 1024 * MIB;
 
 /** One row of the report. */
 export interface Case {
-  readonly kind: "write" | "read";
+  /** `sequenced` is a write with a producer and a sequence. */
+  readonly kind: "write" | "sequenced" | "read";
   /** Size of a batch, or of a read's answer. */
   readonly bytes: number;
   readonly connections: number;
@@ -36,6 +37,7 @@ export const CASES: readonly Case[] = [
   ...WRITES.flatMap(({ bytes, goal }) =>
     CONNECTIONS.map((connections) => withGoal({ kind: "write", bytes, connections }, goal?.(connections)))
   ),
+  ...CONNECTIONS.map((connections): Case => ({ kind: "sequenced", bytes: 100, connections })),
   ...READS.flatMap(({ bytes, goal }) =>
     CONNECTIONS.map((connections) => withGoal({ kind: "read", bytes, connections }, goal))
   ),

@@ -1,6 +1,7 @@
 -- What wrk sends and what it reports. Arguments, after wrk's own "--":
 --
 --   write BYTES PATH           POST one batch of BYTES, made of 100-byte messages, to PATH
+--   sequenced BYTES PATH       the same with a producer, and a sequence that counts up
 --   read FILE                  GET the paths of FILE, one a line, in turn
 --
 -- The last line of the output is JSON. os.clock() is the processor time of wrk itself, all threads: where it comes
@@ -18,6 +19,16 @@ function init(args)
     wrk.body = batch(tonumber(args[2]))
     local only = wrk.format(nil, args[3])
     request = function() return only end
+  elseif args[1] == "sequenced" then
+    wrk.method = "POST"
+    wrk.body = batch(tonumber(args[2]))
+    -- Of this round alone: what an earlier one has sent would be known.
+    local producer = "wrk-" .. os.time() .. string.gsub(tostring({}), "%W", "-")
+    local path, sequence = args[3] .. "&producer=" .. producer .. "&sequence=", 0
+    request = function()
+      sequence = sequence + 1
+      return wrk.format(nil, path .. sequence)
+    end
   else
     local requests, turn = {}, 0
     for path in io.lines(args[2]) do requests[#requests + 1] = wrk.format("GET", path) end

@@ -75,7 +75,7 @@ export async function measure(measured: Case, plan: Plan): Promise<Result> {
   const category = `bench-${crypto.randomUUID().slice(0, 8)}`;
   const load = await prepareLoad(measured, node, category, stack);
   const sides = [newSide(node, load), newSide(floor, load)] as const;
-  const warmed = !plan.cold && measured.kind === "write" && measured.bytes >= LARGE_BYTES;
+  const warmed = !plan.cold && measured.kind !== "read" && measured.bytes >= LARGE_BYTES;
   for (const side of sides) await oneRound(side, measured, Math.min(1, plan.seconds), node, category);
   for (const side of sides) forget(side);
   for (let i = 0; i < plan.rounds; i++) {
@@ -96,10 +96,10 @@ async function prepareLoad(
   category: string,
   stack: AsyncDisposableStack,
 ): Promise<string[]> {
-  if (measured.kind === "write") {
+  if (measured.kind !== "read") {
     const path = `/write?category=${category}`;
     await checkWrite(`${node.url}${path}`, measured.bytes);
-    return ["write", String(measured.bytes), path];
+    return [measured.kind, String(measured.bytes), path];
   }
   const paths = await prepareReads(node.url, category, measured.bytes);
   const file = await Deno.makeTempFile({ suffix: ".paths" });
@@ -116,7 +116,7 @@ async function oneRound(
   node: Server,
   category: string,
 ): Promise<void> {
-  const checked = measured.kind === "write" && side.server === node;
+  const checked = measured.kind !== "read" && side.server === node;
   const before = checked ? await storedBytes(node.url, category) : 0;
   const startMicros = side.server.processorMicros();
   const { round, requests } = await runWrk(side.server.url, measured, side.load, seconds);
