@@ -1,5 +1,5 @@
 /**
- * Whether an acknowledgement ends where messages do.
+ * Whether a place lies between messages.
  *
  * A place inside of a message could not be read from. What was handed out here ends at a message and is not looked at;
  * what comes from elsewhere, or from a person, costs a read of one byte.
@@ -29,7 +29,7 @@ export async function checkMessageStart(
     if (!(error instanceof ChukchaError) || error.code !== "invalid_offset") return;
     throw new ChukchaError(
       "invalid_parameter",
-      `${field}: ${offset} lies inside of a message of ${chunk}; only whole messages are acknowledged`,
+      `${field}: ${offset} lies inside of a message of ${chunk}; only whole messages are acknowledged, or left before a place`,
       { cause: error },
     );
   }

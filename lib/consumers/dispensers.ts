@@ -117,8 +117,12 @@ export class Dispensers {
     const consumers = this.#consumers(category);
     const refusal = consumers.get(consumer) ? undefined : this.#refusal();
     if (refusal) throw refusal;
+    const { source } = this.#context;
+    if (isPlaces(to)) {
+      for (const { chunk, offset } of to) await checkMessageStart(source, category, chunk, offset, "to");
+    }
     const place = await consumers.seek(consumer, to);
-    const sizes = await Sizes.of(this.#context.source.chunks(category), this.#pauses());
+    const sizes = await Sizes.of(source.chunks(category), this.#pauses());
     return this.#infoOf(category, place, sizes);
   }
 
@@ -260,6 +264,10 @@ export class Dispensers {
 
 /** A list is made for this long before others go first. */
 const SLICE_MS = 2;
+
+function isPlaces(to: From | readonly ChunkPosition[]): to is readonly ChunkPosition[] {
+  return Array.isArray(to);
+}
 
 function draining(): ChukchaError {
   return new ChukchaError("draining", "consume: this node is shutting down; use another one, or retry");

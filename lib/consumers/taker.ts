@@ -1,7 +1,7 @@
 /**
  * Takes the next messages for one worker of one consumer: what came back first, then fresh ones, of all owners in turn.
  *
- * Owns the pieces of the consumer, what is fresh, and which chunks are stuck. One take at a time: its caller sees to that.
+ * Owns the pieces of the consumer, and what is fresh. One take at a time: its caller sees to that.
  * Acknowledgements, seeks and ends of leases may come between choosing and handing out, since reading lies between; so
  * what was chosen is looked at once more then, and chosen anew if it is not there any more.
  *
@@ -15,24 +15,22 @@
  * @module
  */
 import { ChukchaError, quote } from "../protocol/errors.ts";
-import { PIECES_MAX, READ_BYTES_MAX, STUCK_CHUNKS_MAX, STUCK_MS } from "../protocol/limits.ts";
+import { PIECES_MAX, STUCK_CHUNKS_MAX } from "../protocol/limits.ts";
 import type { Chunk } from "../storage/chunk.ts";
 import type { ChunkList } from "../storage/chunk_list.ts";
-import { type ChunkRange, MessageTooLongError } from "../storage/chunk_reader.ts";
+import type { ChunkRange } from "../storage/chunk_reader.ts";
 import type { ConsumerPlace, Consumers } from "../storage/consumers.ts";
 import { DeadLetters } from "./dead_letters.ts";
-import { Fresh, includes, within } from "./fresh.ts";
+import { Fresh, includes, type Stretch, within } from "./fresh.ts";
 import { Piece } from "./piece.ts";
 import { Pieces } from "./pieces.ts";
-import { bytesOf, firstMessageSize, letGo, middleOf } from "./range.ts";
+import { letGo } from "./range.ts";
+import { Reading } from "./reading.ts";
 import type { DispensingContext, Handed, Want } from "./source.ts";
-import { Stuck } from "./stuck.ts";
+import { isWorn, wear } from "./worn.ts";
 
 /** Bytes that may be handed out next. */
-interface Choice {
-  readonly chunk: Chunk;
-  readonly from: number;
-  readonly to: number;
+interface Choice extends Stretch {
   /** Whose bytes they are, if they were out before. */
   readonly piece: Piece | undefined;
 }
@@ -41,7 +39,7 @@ interface Choice {
 export class Taker {
   readonly pieces: Pieces;
   readonly #fresh = new Fresh();
-  readonly #stuck = new Stuck();
+  readonly #reading: Reading;
   readonly #letters: DeadLetters;
   readonly #context: DispensingContext;
   readonly #consumers: Consumers;
@@ -65,6 +63,7 @@ export class Taker {
     this.#consumers = consumers;
     this.#context = context;
     this.pieces = new Pieces(context.meter);
+    this.#reading = new Reading(category, consumer, context);
     this.#letters = new DeadLetters(this, consumers, context, news);
   }
 
@@ -95,7 +94,7 @@ export class Taker {
   /** When there may be something to take without any news, by `Clock.monotonic()`. */
   get dueMs(): number {
     const now = this.#context.clock.monotonic();
-    let due = Math.min(this.pieces.dueMs, this.#stuck.nextMs(now));
+    let due = Math.min(this.pieces.dueMs, this.#reading.stuck.nextMs(now));
     for (const { restsUntilMs } of this.pieces.back) {
       if (restsUntilMs > now) due = Math.min(due, restsUntilMs);
     }
@@ -131,13 +130,19 @@ export class Taker {
       const choice = this.#choose(want, place);
       if (!choice) return undefined;
       if (choice.piece && isWorn(choice.piece, want)) {
-        await this.#split(choice, choice.piece);
+        await wear(choice.piece, choice, {
+          pieces: this.pieces,
+          reading: this.#reading,
+          letters: this.#letters,
+          clock: this.#context.clock,
+          epoch: place.epoch,
+        });
         continue;
       }
       if (!choice.piece && want.leaseMs > 0 && this.#context.meter.pieces >= PIECES_MAX) {
         throw tooManyPieces();
       }
-      const range = await this.#read(choice, want.maxSize);
+      const range = await this.#reading.read(choice, want.maxSize);
       if (!range) {
         failed++;
         continue;
@@ -195,7 +200,7 @@ export class Taker {
     if (!chunks) return undefined;
     const now = clock.monotonic();
     const isStuck = ({ name }: Chunk): boolean => {
-      const error = this.#stuck.at(name, now);
+      const error = this.#reading.stuck.at(name, now);
       this.#blocked ??= error;
       return error !== undefined;
     };
@@ -251,60 +256,6 @@ export class Taker {
     return undefined;
   }
 
-  /** Reads what was chosen, whole messages of it; `undefined` if that cannot be had now. */
-  async #read({ chunk, from, to }: Choice, sizeMax: number): Promise<ChunkRange | undefined> {
-    const { source } = this.#context;
-    try {
-      const range = await source.read(this.category, chunk.name, from, Math.min(sizeMax, to - from));
-      this.#stuck.delete(chunk.name);
-      return range.size > 0 ? range : undefined;
-    } catch (error) {
-      if (!(error instanceof MessageTooLongError)) return this.#cannotRead(chunk, from, error);
-    }
-    try {
-      // What is acknowledged behind it begins inside of the message: it is handed out whole again.
-      if (sizeMax > to - from) return await source.read(this.category, chunk.name, from, sizeMax);
-    } catch (error) {
-      if (!(error instanceof MessageTooLongError)) return this.#cannotRead(chunk, from, error);
-    }
-    const needed = await this.#neededSize(chunk, from);
-    if (needed === undefined) return undefined;
-    throw new ChukchaError(
-      "invalid_offset",
-      `max_size: the next message, at ${from} of ${chunk.name}, has ${needed} bytes, more than ${sizeMax}; ` +
-        "ask for that many at least",
-    );
-  }
-
-  async #neededSize(chunk: Chunk, from: number): Promise<number | undefined> {
-    try {
-      const { source } = this.#context;
-      return await firstMessageSize(await source.read(this.category, chunk.name, from, READ_BYTES_MAX));
-    } catch (error) {
-      return this.#cannotRead(chunk, from, error);
-    }
-  }
-
-  /** Takes note of what passes by itself, or needs a person; throws what has nothing to do with the messages. */
-  #cannotRead({ name }: Chunk, from: number, error: unknown): undefined {
-    if (!(error instanceof ChukchaError)) throw error;
-    const { code, message } = error;
-    if (code === "chunk_not_found") return undefined;
-    if (code !== "damaged" && code !== "invalid_offset") throw error;
-    const how = code === "damaged"
-      ? `${message}; the consumer ${
-        quote(this.consumer)
-      } waits there for them to be healed, and is given everything else; ` +
-        "an ack of these bytes, with offset and size, passes over them"
-      : `the consumer ${
-        quote(this.consumer)
-      } stands at ${from} of ${name}, which lies inside of a message: it was ` +
-        "acknowledged or moved up to there; move it with /seek";
-    const { clock } = this.#context;
-    this.#stuck.add(name, clock.monotonic(), new ChukchaError("damaged", how, { cause: error }));
-    return undefined;
-  }
-
   /** Makes what was read the worker's; `undefined` if it is not there any more. */
   #hand(choice: Choice, range: ChunkRange, want: Want, epoch: number): Handed | undefined {
     const { chunk, from, piece } = choice;
@@ -339,40 +290,10 @@ export class Taker {
     return first;
   }
 
-  /** Cuts in two what was handed out too often, or sends a single message to the dead letters. */
-  async #split(choice: Choice, piece: Piece): Promise<void> {
-    const range = piece.single ? undefined : await this.#read(choice, READ_BYTES_MAX);
-    const bytes = range &&
-      await bytesOf(range).catch((error) => this.#cannotRead(choice.chunk, piece.from, error));
-    if (piece.state !== "back" || this.pieces.ending(piece.chunk, piece.to) !== piece) return;
-    if (!piece.single && !bytes) return this.#rest(piece);
-    // What lies behind damage is seen to on its own.
-    const middle = bytes && bytes.length < piece.size ? bytes.length : bytes ? middleOf(bytes) : 0;
-    if (middle > 0) {
-      const halves = [piece.part(piece.from, piece.from + middle), piece.part(piece.from + middle, piece.to)];
-      halves.forEach((half) => half.spared = true);
-      return this.pieces.replace(piece, halves);
-    }
-    piece.single = true;
-    if (!this.#letters.isFull) this.#letters.send(piece, this.#epoch);
-  }
-
-  /** What could not be read as it should is tried again later. */
-  #rest(piece: Piece): void {
-    const { clock } = this.#context;
-    const now = clock.monotonic();
-    if (!this.#stuck.at(piece.chunk, now)) piece.restsUntilMs = now + STUCK_MS;
-  }
-
   #nextTurn(owner: string): void {
     const owners = this.#context.source.chunks(this.category)?.owners() ?? [];
     this.#turn = owners.length === 0 ? 0 : (owners.indexOf(owner) + 1) % owners.length;
   }
-}
-
-/** Whether a piece was handed out as often as it may be, and came back each time. */
-function isWorn(piece: Piece, { leaseMs, maxDeliveries }: Want): boolean {
-  return leaseMs > 0 && maxDeliveries > 0 && piece.deliveries >= maxDeliveries && !piece.spared;
 }
 
 function tooManyPieces(): ChukchaError {

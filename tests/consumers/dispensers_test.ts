@@ -1,10 +1,15 @@
 /**
  * @module Tests of `lib/consumers/dispensers.ts` and `dispenser.ts`: who is woken, whose turn it is, and the bounds.
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Handed, Want } from "../../lib/consumers/source.ts";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
-import { CONSUME_POLLS_MAX, DISPENSERS_MAX, PIECES_MAX } from "../../lib/protocol/limits.ts";
+import {
+  CONSUME_POLLS_MAX,
+  DEAD_LETTER_RETRY_MS,
+  DISPENSERS_MAX,
+  PIECES_MAX,
+} from "../../lib/protocol/limits.ts";
 import type { ChunkList } from "../../lib/storage/chunk_list.ts";
 import { settle } from "../support/fake_clock.ts";
 import { CATEGORY, ConsumersWorld } from "./world.ts";
@@ -134,4 +139,36 @@ Deno.test("beyond so many polls nobody waits, and who need not wait is served", 
   assertEquals(textOf(await consume(world, "a", WANT, 1000)), "one\ntwo\n");
   await assertOverloaded(consume(world, "a", WANT, 1000));
   assertEquals(await consume(world, "a"), undefined);
+});
+
+Deno.test("a letter whose acknowledgement fails is written again: the message is in it twice, and not lost", async () => {
+  const world = filled();
+  const want = { ...WANT, maxSize: 4, maxDeliveries: 1 };
+  assertEquals(textOf(await consume(world, "a", want)), "one\n");
+  world.clock.advance(1000);
+  world.places.refusals = 1;
+  assertEquals(textOf(await consume(world, "a", want)), "two\n", "others go on");
+  await settle();
+  assertEquals([world.letters.length, world.meter.deadLetters, world.meter.deadLetterFailures], [1, 0, 1]);
+  assertEquals(await consume(world, "a", want), undefined, "it rests");
+  world.clock.advance(DEAD_LETTER_RETRY_MS);
+  await consume(world, "a", want);
+  await settle();
+  const texts = world.letters.map((line) => JSON.parse(line).text);
+  assertEquals(texts.filter((text) => text === "one"), ["one", "one"]);
+  const [info] = await world.dispensers.list([CATEGORY]);
+  assert(info!.lag_bytes <= 4, "it is acknowledged by now");
+});
+
+Deno.test("a consumer that stands inside of a message says so, and is given everything else", async () => {
+  const world = filled();
+  await consume(world, "a", UNLEASED);
+  // As another node may tell it, that did not hold the chunk.
+  world.places.acknowledgedElsewhere("a", "n-chunk000000000", 0, 2);
+  const other = world.make("o", 0);
+  world.append(other, "three\n");
+  world.list(other);
+  assertEquals(textOf(await consume(world, "a")), "three\n");
+  const error = await assertRejects(() => consume(world, "a"), ChukchaError);
+  assertMatch(error.message, /"a" stands at 2 of n-chunk000000000, .*\/seek/);
 });

@@ -39,6 +39,8 @@ class Place implements ConsumerPlace {
 class MemoryConsumers implements Consumers {
   readonly #places = new Map<string, Place>();
   readonly #watchers = new Set<(name: string) => void>();
+  /** Acknowledgements that fail next. */
+  refusals = 0;
 
   constructor(private readonly world: ConsumersWorld) {}
 
@@ -65,6 +67,7 @@ class MemoryConsumers implements Consumers {
   async acknowledge(name: string, chunk: string, from: number, to: number, epoch?: number): Promise<void> {
     await this.world.aWhile();
     const place = this.#places.get(name)!;
+    if (this.refusals-- > 0) throw new ChukchaError("disk_full", "no room");
     if (epoch !== undefined && epoch !== place.epoch) throw new ChukchaError("position_moved", "moved");
     this.#take(place, chunk, from, to);
     await this.world.aWhile();

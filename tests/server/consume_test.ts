@@ -206,6 +206,7 @@ Deno.test("/seek back and forth: what is out is handed out anew, and its old ack
   assertEquals(await a.take(LEASED), 204);
   await node.write("c", "three\n");
   assertEquals(await a.drain(LEASED), "three\n");
+  assertEquals(await a.seek(`${chunkOf(0)}:5`), [400, "invalid_parameter"], "inside of a message");
   assertEquals(await a.seek(`${chunkOf(0)}:4`), [200, ""]);
   assertEquals(await a.drain(), "two\nthree\n");
 });
