@@ -58,7 +58,7 @@ export class Batches {
   readonly #memory: BatchMemory;
   /** By producer, then by sequence: a key made of both would cost more than all else that is done in memory. */
   readonly #pending = new Map<string, Map<number, Pending>>();
-  #compacting = false;
+  #compacting: Promise<void> | undefined;
 
   /** @param found what an earlier process remembered, as far as it is true */
   constructor(
@@ -97,6 +97,16 @@ export class Batches {
     const stored = { chunk: this.#nameOf(place), offset: place.offset, size: place.size, known };
     if (!sync || known === "processed") return Promise.resolve(stored);
     return this.syncStored(stored).then(() => stored);
+  }
+
+  /** Resolves when no batch is on its way, and nothing is done to the journal. */
+  async ended(): Promise<void> {
+    while (this.#pending.size > 0) {
+      await Promise.allSettled(
+        [...this.#pending.values()].flatMap((those) => [...those.values()].map(({ done }) => done)),
+      );
+    }
+    await this.#compacting;
   }
 
   /** Puts what is stored here on the device, and what is known of it. Rejects with `ChukchaError`, written: maybe. */
@@ -169,15 +179,13 @@ export class Batches {
   }
 
   #compact(): void {
-    if (this.#compacting) return;
-    this.#compacting = true;
-    this.#own.inTurn(() => this.journal.compact()).catch((error) => {
+    this.#compacting ??= this.#own.inTurn(() => this.journal.compact()).catch((error) => {
       // The next batch begins it anew, or is refused with the reason.
       this.#state.context.log.warn("a list of producers could not be replaced; it is tried again", {
         category: this.#state.name,
         error: String(error),
       });
-    }).finally(() => this.#compacting = false);
+    }).finally(() => this.#compacting = undefined);
   }
 
   #nameOf({ number }: BatchPlace): string {

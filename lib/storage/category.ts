@@ -148,6 +148,7 @@ export class Category {
     await this.acks.ended();
     await this.copyFiles.ended();
     await this.#consumers?.finish();
+    await this.#batches?.ended();
     await this.own.finish();
   }
 }

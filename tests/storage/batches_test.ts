@@ -316,6 +316,32 @@ Deno.test("BatchJournal: it is replaced by a shorter one when most of it is of n
   await again.store.close();
 });
 
+Deno.test("Batches: a store is not closed before its last batch is stored, and its journal in place", async () => {
+  const disk = new MemoryDisk();
+  const gate = Promise.withResolvers<void>();
+  let replaced = 0;
+  const { store } = await openOn<Disk>(passingOn(disk, {
+    open: (path, mode) => {
+      const file = disk.open(path, mode);
+      // The first one begins it, the second one makes it shorter.
+      if (path !== `${JOURNAL}.tmp` || ++replaced === 1) return file;
+      return { ...file, sync: () => gate.promise.then(() => file.sync()) };
+    },
+  }));
+  const many = Array.from({ length: 7_000 }, (_, i) => store.append("c", bytes("x\n"), false, by("p", i)));
+  let isClosed = false;
+  const closed = store.close().then(() => isClosed = true);
+  await Promise.all(many);
+  await settle();
+  assertEquals([isClosed, replaced], [false, 2]);
+  gate.resolve();
+  await closed;
+  assert(disk.peek(JOURNAL).length < 10_000, "it was not replaced by a shorter one");
+  const again = await openOn(disk.kill());
+  assertEquals((await again.store.append("c", bytes("x\n"), false, by("p", 6_999))).known, "here");
+  await again.store.close();
+});
+
 Deno.test("BatchJournal: writes without a producer make none, and cost no call", async () => {
   const { store, disk } = await openNew();
   await store.append("c", bytes("one\n"), false);
