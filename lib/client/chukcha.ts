@@ -24,7 +24,7 @@ export interface ConnectOptions extends ServersOptions {
 }
 
 /** A part that ends with the connection. */
-interface Part {
+interface Part extends AsyncDisposable {
   close(): Promise<void>;
 }
 
@@ -200,20 +200,24 @@ export class Chukcha implements AsyncDisposable {
    * Ends all that was made by this connection: producers send what they hold, consumers give back what they have not
    * acknowledged, the loops of tails throw an `AbortError`. Again does nothing more.
    *
-   * @throws ProducerError if a producer could not send what it held
+   * @throws ProducerError the first failure of a producer since its last `flush`
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#end((part) => part.close());
+  }
+
+  /** As {@linkcode Chukcha.close}, but throws only what fails while it waits. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#end((part) => part[Symbol.asyncDispose]());
+  }
+
+  async #end(endOf: (part: Part) => PromiseLike<void>): Promise<void> {
     const parts = this.#parts.map((part) => part.deref()).filter((part) => part !== undefined);
-    const outcomes = await Promise.allSettled(parts.map((part) => part.close()));
     this.#parts = [];
+    const outcomes = await Promise.allSettled(parts.map(endOf));
     this.#ending.abort(new DOMException("the connection was closed", "AbortError"));
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
-  }
-
-  /** As {@linkcode Chukcha.close}. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   /** Those that nobody holds any more are forgotten, so that a program may make as many as it likes. */

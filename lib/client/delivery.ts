@@ -171,7 +171,7 @@ export class Delivery {
     }
     const isOneTooLarge = await this.#deliverHalves(halves);
     // It was the batch, then: the next ones are made smaller before they are sent.
-    if (!isOneTooLarge) this.#bytesMax = Math.max(halves[0].size, halves[1].size);
+    if (!isOneTooLarge) this.#bytesMax = Math.min(this.#bytesMax, Math.max(halves[0].size, halves[1].size));
     return isOneTooLarge;
   }
 

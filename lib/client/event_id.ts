@@ -138,7 +138,7 @@ export function eventTime(id: string): Date {
 export function withEventId<T extends object, const P extends string = "event_id">(
   event: T,
   options: EventIdOptions<P> = {},
-): T & { readonly [K in P]: string } {
+): Omit<T, P> & { readonly [K in P]: string } {
   const property: string = options.property ?? "event_id";
   if (Array.isArray(event) || ArrayBuffer.isView(event) || "toJSON" in event) {
     throw new ChukchaError(
@@ -147,12 +147,12 @@ export function withEventId<T extends object, const P extends string = "event_id
     );
   }
   const present = (event as Readonly<Record<string, unknown>>)[property];
-  type Event = T & { readonly [K in P]: string };
-  if (typeof present === "string" && present !== "") return event as Event;
+  type Event = Omit<T, P> & { readonly [K in P]: string };
+  if (typeof present === "string" && present !== "") return event as unknown as Event;
   if (present === undefined || present === null) {
     const id = eventId();
     // Twice: to be the first property, and not to be undone by one that has no value.
-    return { [property]: id, ...event, [property]: id } as Event;
+    return { [property]: id, ...event, [property]: id } as unknown as Event;
   }
   throw new ChukchaError(
     "invalid_parameter",

@@ -79,7 +79,7 @@ const HOLLOW = new Map([
 function checkEmpty(value: unknown): void {
   const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
   const advice = HOLLOW.get(kind);
-  if (advice !== undefined) throw notAMessage(`JSON makes {} of a ${kind}: ${advice}`);
+  if (advice !== undefined) throw notAMessage(`of ${kind} objects JSON makes {}: ${advice}`);
 }
 
 /** A number that JSON has no word for, or a date that is none. */

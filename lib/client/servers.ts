@@ -6,8 +6,8 @@
  * less moves only the keys that are its own), and a node that failed comes last for a while. That while doubles with each
  * failure, and ends by itself: then the node is back in its place, and whoever asks it next finds out.
  *
- * Weights depend on the key and the node's address as it is given, and on nothing else: programs that are to meet at one
- * node have to name it by the same address. How they are computed must never change, or old and new programs part.
+ * Weights depend on the key and the node's address, and on nothing else: programs that are to meet at one node have to name
+ * it by the same address (`localhost` and `127.0.0.1` are two). How they are computed must never change, or old and new programs part.
  *
  * Rejected: asking nodes in the background how they are (requests that nobody needs, a timer to end, and what was fine a
  * second ago says little).
@@ -72,12 +72,15 @@ export class Servers implements Nodes {
   constructor(options: ServersOptions = {}) {
     const { servers = SERVER_DEFAULT, ...rest } = options;
     const named = typeof servers === "string" || servers instanceof URL ? [servers] : servers;
-    const addresses = new Set(named.map((server) => String(server).replace(/\/+$/, "")));
-    if (addresses.size === 0) {
+    if (named.length === 0) {
       throw new ChukchaError("invalid_parameter", "servers: the list is empty; name at least one node");
     }
-    for (const address of addresses) {
-      const client = new ChukchaClient({ ...rest, server: address });
+    const known = new Set<string>();
+    for (const server of named) {
+      const client = new ChukchaClient({ ...rest, server });
+      const address = new URL(server).href.replace(/\/+$/, "");
+      if (known.has(address)) continue;
+      known.add(address);
       this.#servers.set(client, { client, address, failures: 0, restsUntilMs: 0 });
     }
     this.clients = [...this.#servers.keys()];
