@@ -131,7 +131,10 @@ export class Cluster {
   refusal(action = "write"): ChukchaError | undefined {
     for (const { refused, peer } of this.#followers.values()) {
       if (!refused) continue;
-      return new ChukchaError("not_joined", `${action}: ${peer.instance} refuses this node: ${refused.message}`);
+      return new ChukchaError(
+        "not_joined",
+        `${action}: ${peer.instance} refuses this node: ${refused.message}`,
+      );
     }
     if (this.#context.store.joined) return undefined;
     return new ChukchaError(
