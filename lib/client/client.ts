@@ -212,7 +212,7 @@ export class ChukchaClient {
    * ```
    */
   readStream(category: string, options: ReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    return this.#transport.request(readAttempt(category, options), bodyOf);
+    return this.#transport.request({ ...readAttempt(category, options), isStream: true }, bodyOf);
   }
 
   /**

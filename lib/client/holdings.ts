@@ -50,12 +50,15 @@ export class Holdings implements BatchKeeper {
   /** Who handed out what, also when it is not held any more. */
   readonly #homes = new WeakMap<Batch, ChukchaClient>();
   #ending = new AbortController();
+  /** Aborted by the end of the loop, or by the signal. */
+  #hurry: AbortSignal;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #renewing: Promise<unknown> = Promise.resolve();
   #onSettled = (): void => {};
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
+    this.#hurry = this.#ending.signal;
   }
 
   /** How many batches are held. */
@@ -98,13 +101,12 @@ export class Holdings implements BatchKeeper {
   }
 
   async ack(batch: Batch): Promise<BatchOutcome> {
-    const { nodes, key, category, consumer, patience, signal } = this.#options;
+    const { nodes, key, category, consumer, patience } = this.#options;
     const { chunk, offset, nextOffset: size, epoch } = batch;
-    const hurry = signal ? AbortSignal.any([signal, this.#ending.signal]) : this.#ending.signal;
     const route = new Route(nodes, key, patience, this.#homes.get(batch));
     const ack = { consumer, chunk, offset, size, epoch, answerMs: CLIENT_ANSWER_MS };
     try {
-      await route.request((client) => client.ack(category, ack), hurry);
+      await route.request((client) => client.ack(category, ack), this.#hurry);
       this.drop(batch);
       return "done";
     } catch (error) {
@@ -164,7 +166,9 @@ export class Holdings implements BatchKeeper {
 
   /** Renews again after a rest. */
   resume(): void {
+    const { signal } = this.#options;
     this.#ending = new AbortController();
+    this.#hurry = signal ? AbortSignal.any([signal, this.#ending.signal]) : this.#ending.signal;
     if (this.#held.size > 0) this.#schedule();
   }
 

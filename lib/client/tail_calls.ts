@@ -7,7 +7,7 @@ import { TAIL_KEEPALIVE_MS } from "../protocol/limits.ts";
 import { checkCategory } from "../protocol/names.ts";
 import { EventParser, type TailPiece } from "./event_parser.ts";
 import type { TailOptions } from "./options.ts";
-import { ForeignAnswer, pieces, type Transport } from "./transport.ts";
+import { type Attempt, ForeignAnswer, pieces, type Transport } from "./transport.ts";
 
 /** Three signs of life that did not come. */
 const SILENCE_MS = 3 * TAIL_KEEPALIVE_MS;
@@ -18,9 +18,10 @@ export async function* tailLines(
   category: string,
   { from, cursor, onOpen, answerMs, signal }: TailOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  const attempt = {
+  const attempt: Attempt = {
     action: `tail category "${checkCategory(category)}"`,
     path: "tail",
+    isStream: true,
     query: { category, from, cursor },
     headers: { accept: "text/plain" },
     signal,
@@ -31,7 +32,7 @@ export async function* tailLines(
   try {
     yield* pieces(body);
   } catch (cause) {
-    signal?.throwIfAborted();
+    transport.throwIfAborted(signal);
     throw transport.failure(attempt, "the connection broke off", "no", undefined, cause);
   }
   throw transport.failure(attempt, "the server ended the stream", "no");
@@ -44,9 +45,10 @@ export async function* tailEvents(
   { from, cursor, onOpen, answerMs, signal }: TailOptions,
 ): AsyncGenerator<TailPiece, void> {
   const silence = new AbortController();
-  const attempt = {
+  const attempt: Attempt = {
     action: `tail category "${checkCategory(category)}"`,
     path: "tail",
+    isStream: true,
     query: { category, from, cursor },
     headers: { accept: "text/event-stream" },
     signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
@@ -64,7 +66,7 @@ export async function* tailEvents(
       if (piece) yield piece;
     }
   } catch (cause) {
-    signal?.throwIfAborted();
+    transport.throwIfAborted(signal);
     const reason = silence.signal.aborted
       ? `no sign of life for ${SILENCE_MS} ms`
       : "the connection broke off";

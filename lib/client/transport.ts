@@ -33,6 +33,8 @@ export interface Attempt {
   readonly body?: BodyInit;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** What is taken goes on after the request: signals count for it until its end. */
+  readonly isStream?: true;
   /** Added to the deadline: what the node itself was told to wait. */
   readonly extraMs?: number;
   /** Within this time the answer has to begin, what the node was told to wait not counted. */
@@ -72,9 +74,12 @@ export class Transport {
     let waitMs = Math.min(wholeMs, (attempt.answerMs ?? Infinity) + (attempt.extraMs ?? 0));
     let timer = setTimeout(() => deadline.abort(), waitMs);
     const outer = [this.#signal, attempt.signal].filter((signal) => signal !== undefined);
+    const either = attempt.isStream
+      ? { signal: AbortSignal.any([deadline.signal, ...outer]), forget() {} }
+      : anyUntilForgotten([deadline.signal, ...outer]);
     // Whether the deadline was reached is noted here: a body that is aborted says no more than "aborted".
     try {
-      const signal = AbortSignal.any([deadline.signal, ...outer]);
+      const { signal } = either;
       const headers = this.#token === undefined ? {} : { authorization: await this.#authorization(attempt) };
       const response = await this.#fetch(this.#address(attempt), initOf(attempt, headers, signal));
       if (waitMs < wholeMs) {
@@ -98,7 +103,14 @@ export class Transport {
       );
     } finally {
       clearTimeout(timer);
+      either.forget();
     }
+  }
+
+  /** Throws the reason of a signal that aborted the client, or this attempt. */
+  throwIfAborted(signal: AbortSignal | undefined): void {
+    this.#signal?.throwIfAborted();
+    signal?.throwIfAborted();
   }
 
   /** The error of an attempt that got no valid answer. */
@@ -159,6 +171,25 @@ function retryAfter({ headers }: Response): number | undefined {
   if (text === null) return undefined;
   const ms = /^\d{1,9}$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/**
+ * As `AbortSignal.any`, for as long as it is not forgotten. Node keeps something of each such signal for as long as its
+ * sources live: 140 bytes a request, for ever, where a program has one signal for all it does.
+ */
+function anyUntilForgotten(sources: readonly AbortSignal[]): { signal: AbortSignal; forget: () => void } {
+  const controller = new AbortController();
+  const abort = ({ target }: { target: EventTarget | null }): void => {
+    controller.abort((target as AbortSignal).reason);
+  };
+  for (const source of sources) {
+    if (source.aborted) controller.abort(source.reason);
+    else source.addEventListener("abort", abort);
+  }
+  const forget = (): void => {
+    for (const source of sources) source.removeEventListener("abort", abort);
+  };
+  return { signal: controller.signal, forget };
 }
 
 /** An answer with a good status that is not what a node answers. */

@@ -107,3 +107,24 @@ Deno.test("names and times are checked before anything is sent", () => {
   assertThrows(() => client.forget("web", { consumer: "" }), ChukchaError, "consumer: ");
   assertEquals(asked, []);
 });
+
+Deno.test("a signal that outlives many requests keeps nothing of them, and aborts the ones under way", async () => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  Object.assign(signal, {
+    addEventListener: (...args: Parameters<typeof add>) => (listeners++, add(...args)),
+    removeEventListener: (...args: Parameters<typeof remove>) => (listeners--, remove(...args)),
+  });
+  const { client } = noting(() => new Response("x\n", { headers: HEAD }));
+  for (let i = 0; i < 5; i++) await client.consume("web", { consumer: "c", signal });
+  assertEquals(listeners, 0);
+  const controller = new AbortController();
+  const hanging = new ChukchaClient({
+    fetch: (_url, { signal }) =>
+      new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
+  });
+  const consuming = hanging.consume("web", { consumer: "c", signal: controller.signal });
+  controller.abort(new RangeError("enough"));
+  await assertRejects(() => consuming, RangeError, "enough");
+});
