@@ -21,6 +21,7 @@ import { OpenTails } from "./http/open_tails.ts";
 import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
 import { Traffic } from "./http/traffic.ts";
+import { WriteTargets } from "./http/write_targets.ts";
 import { WaitingPolls } from "./http/waiting_polls.ts";
 import { storeBatch } from "./http/write.ts";
 import { servingCheck, statusOf } from "./node_status.ts";
@@ -150,6 +151,11 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     log,
     budget,
     arriving: new ArrivingBodies(budget, clock, BODY_SMALL_RESERVED_BYTES),
+    targets: new WriteTargets({
+      syncEachWrite: settings.syncEachWrite,
+      minSyncReplicas: settings.minSyncReplicas,
+      peerCount: settings.peers.length,
+    }),
     tails: new OpenTails(TAILS_MAX, clock),
     dispensers: new Dispensers(
       { source: store, clock, log, append, meter: dispensed },
@@ -161,9 +167,6 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     traffic: new Traffic(),
     messageBytesMax: settings.maxMessageSize,
     batchBytesMax: settings.maxBatchSize,
-    syncEachWrite: settings.syncEachWrite,
-    minSyncReplicas: settings.minSyncReplicas,
-    peerCount: settings.peers.length,
     replication: cluster?.answerer,
     get draining() {
       return draining;

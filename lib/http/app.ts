@@ -69,7 +69,7 @@ export function createApp(service: Service, origins: readonly string[] = []): Ap
   app.notFound((c) => noRoute(c, service.traffic));
   app.onError((error) => errors.answer(error));
   const refuse = (error: unknown): Response => errors.answer(error);
-  const plainWrite = (request: Request): Promise<Response> => write(service, request).catch(refuse);
+  const plainWrite = (request: Request): Promise<Response> => write(service, request);
   const guardedWrite = (request: Request): Response | Promise<Response> => {
     try {
       guard?.admit(request, "write");
@@ -84,7 +84,9 @@ export function createApp(service: Service, origins: readonly string[] = []): Ap
     if (isPlainWrite(request)) return takeWrite(request);
     return request.method === "CONNECT" ? refuse(noProxy()) : app.fetch(request);
   };
-  return { fetch: withCors(origins, counted(service.traffic, ROUTES.map(([, path]) => path), answer)) };
+  return {
+    fetch: withCors(origins, counted(service.traffic, ROUTES.map(([, path]) => path), answer, refuse)),
+  };
 }
 
 function isPlainWrite({ method, url }: Request): boolean {

@@ -37,20 +37,38 @@ import type { Clock } from "../storage/clock.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { allowedMs, Pace, type Runner } from "./pace.ts";
 
-/** One body on its way. */
-export interface Arrival extends Runner {
-  /** When its first byte was waited for. */
-  readonly startMs: number;
+/** One body on its way. There is one for each write: a class, since closures for each would be half of what it costs. */
+export class Arrival implements Runner {
+  /** When it is given up. */
+  dueMs: number;
   /** Bytes that came. */
-  received: number;
+  received = 0;
   /** Bytes of the budget that it holds. */
-  held: number;
+  held = 0;
+  /** Gives it up; `undefined` once that was done. */
+  refuse: ((error: ChukchaError) => void) | undefined;
+  readonly #bodies: ArrivingBodies;
+
+  /** @param startMs when its first byte was waited for */
+  constructor(
+    bodies: ArrivingBodies,
+    readonly startMs: number,
+    dueMs: number,
+    refuse: (error: ChukchaError) => void,
+  ) {
+    this.#bodies = bodies;
+    this.dueMs = dueMs;
+    this.refuse = refuse;
+  }
+
+  expired(): void {
+    this.#bodies.expired(this);
+  }
 }
 
 /** All bodies that are on their way to one node. */
 export class ArrivingBodies {
-  readonly #pace: Pace;
-  readonly #refusals = new Map<Arrival, (error: ChukchaError) => void>();
+  readonly #pace: Pace<Arrival>;
   readonly #reservedBytes: number;
   #waiting: (() => void)[] = [];
 
@@ -72,18 +90,9 @@ export class ArrivingBodies {
    * @param refuse called at most once, to give it up; what it holds is given back already
    */
   begin(bytes: number, refuse: (error: ChukchaError) => void): Arrival {
-    const pace = this.#pace;
-    const arrival: Arrival = {
-      startMs: 0,
-      dueMs: Infinity,
-      received: 0,
-      held: 0,
-      expired: () => this.#giveUp(arrival, tooSlow(arrival, pace.nowMs)),
-    };
-    pace.begin(arrival);
-    (arrival as { startMs: number }).startMs = pace.nowMs;
-    arrival.dueMs = pace.nowMs + allowedMs(bytes);
-    this.#refusals.set(arrival, refuse);
+    const nowMs = this.#pace.start();
+    const arrival = new Arrival(this, nowMs, nowMs + allowedMs(bytes), refuse);
+    this.#pace.begin(arrival);
     return arrival;
   }
 
@@ -119,16 +128,20 @@ export class ArrivingBodies {
     const { held } = arrival;
     arrival.held = 0;
     this.#pace.end(arrival);
-    this.#refusals.delete(arrival);
     if (this.count === 0) this.#waiting.splice(0).forEach((resolve) => resolve());
     return held;
   }
 
   /** Gives all of them up: the connections that they come on are about to be closed. */
   cutOff(): void {
-    for (const arrival of [...this.#refusals.keys()]) {
+    for (const arrival of [...this.#pace.runners]) {
       this.#giveUp(arrival, cutOff(arrival, this.#pace.nowMs));
     }
+  }
+
+  /** Its time is over. */
+  expired(arrival: Arrival): void {
+    this.#giveUp(arrival, tooSlow(arrival, this.#pace.nowMs));
   }
 
   /** Resolves at the next moment at which none is under way; others may follow at once. */
@@ -145,8 +158,10 @@ export class ArrivingBodies {
   #makeRoom(lacking: number, by: Arrival | undefined): void {
     const { nowMs } = this.#pace;
     const rateMax = by && isSlow(by, nowMs) ? rate(by, nowMs) : Infinity;
-    const slow = [...this.#refusals.keys()]
-      .filter((one) => one !== by && one.held > 0 && isSlow(one, nowMs) && rate(one, nowMs) < rateMax)
+    const slow = [...this.#pace.runners]
+      .filter((one) =>
+        one !== by && one.refuse && one.held > 0 && isSlow(one, nowMs) && rate(one, nowMs) < rateMax
+      )
       .sort((a, b) => rate(a, nowMs) - rate(b, nowMs));
     if (slow.reduce((sum, { held }) => sum + held, 0) < lacking) return;
     // Some more at once: looking at all of them for each of the next few would cost as much again.
@@ -159,8 +174,8 @@ export class ArrivingBodies {
   }
 
   #giveUp(arrival: Arrival, error: ChukchaError): void {
-    const refuse = this.#refusals.get(arrival);
-    this.#refusals.delete(arrival);
+    const { refuse } = arrival;
+    arrival.refuse = undefined;
     this.letGo(arrival, arrival.held);
     refuse?.(error);
   }

@@ -54,21 +54,32 @@ export class Body {
   }
 }
 
-/** Takes the body of `request`; throws `ChukchaError` with `written: no`. */
-export async function takeBody(request: Request, options: BodyOptions): Promise<Body> {
+/** Takes the body of `request`; rejects with `ChukchaError` with `written: no`. */
+export function takeBody(request: Request, options: BodyOptions): Promise<Body> {
   const { headers } = request;
-  const encodings = parseContentEncoding(headers.get("content-encoding"));
-  const receivedMax = options.batchBytesMax + (encodings.length > 0 ? BODY_ENCODED_SLACK_BYTES : 0);
+  const encoding = headers.get("content-encoding");
   const length = headers.get("content-length");
   const declared = length === null ? NaN : Number(length);
+  // Most bodies are small and plain: these take no more promises than they need.
+  return encoding === null && declared <= Math.min(BODY_WHOLE_BYTES_MAX, options.batchBytesMax)
+    ? receiveWhole(request, declared, options.arriving)
+    : takeAny(request, declared, encoding, options);
+}
+
+async function takeAny(
+  request: Request,
+  declared: number,
+  encoding: string | null,
+  options: BodyOptions,
+): Promise<Body> {
+  const encodings = parseContentEncoding(encoding);
+  const receivedMax = options.batchBytesMax + (encodings.length > 0 ? BODY_ENCODED_SLACK_BYTES : 0);
   // The body stays untouched: the server then closes the connection behind the answer.
   if (declared > receivedMax) throw tooLarge(declared, receivedMax);
-  if (!(declared <= BODY_WHOLE_BYTES_MAX)) {
-    return finish(await receive(request, declared, receivedMax, options), encodings, options);
-  }
-  const bytes = await receiveWhole(request, declared, options.arriving);
-  options.arriving.take(bytes.length);
-  return finish(new Body(bytes, false, options.arriving.budget, bytes.length), encodings, options);
+  const body = declared <= BODY_WHOLE_BYTES_MAX
+    ? await receiveWhole(request, declared, options.arriving)
+    : await receive(request, declared, receivedMax, options);
+  return finish(body, encodings, options);
 }
 
 function finish(received: Body, encodings: readonly Encoding[], options: BodyOptions): Body {
@@ -84,7 +95,7 @@ function finish(received: Body, encodings: readonly Encoding[], options: BodyOpt
 }
 
 /** The whole of a small body, by one call. */
-function receiveWhole(request: Request, declared: number, arriving: ArrivingBodies): Promise<Uint8Array> {
+function receiveWhole(request: Request, declared: number, arriving: ArrivingBodies): Promise<Body> {
   return new Promise((resolve, reject) => {
     const arrival = arriving.begin(declared, (error) => {
       arriving.end(arrival);
@@ -92,7 +103,12 @@ function receiveWhole(request: Request, declared: number, arriving: ArrivingBodi
     });
     request.bytes().then((bytes) => {
       arriving.end(arrival);
-      resolve(bytes);
+      try {
+        arriving.take(bytes.length);
+      } catch (error) {
+        return reject(error);
+      }
+      resolve(new Body(bytes, false, arriving.budget, bytes.length));
     }, (cause) => {
       arriving.end(arrival);
       reject(endedEarly(cause));

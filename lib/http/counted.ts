@@ -2,7 +2,7 @@
  * Counts what the application answers, around all of it: nothing that is answered is left out, and no handler knows of it.
  *
  * On the way of every request: it finds the path in the URL, adds to a number, and makes one promise where the answer
- * is one. `deno task bench` shows no difference; see `docs/operations.md` for the figure.
+ * is one, in which what was thrown becomes an answer as well. See `docs/operations.md` for the figure.
  *
  * @module
  */
@@ -10,8 +10,13 @@ import type { Traffic } from "./traffic.ts";
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
-/** The same application, counted; `paths` are its routes. */
-export function counted(traffic: Traffic, paths: readonly string[], answer: Answer): Answer {
+/** The same application, counted; `paths` are its routes, `refuse` makes an answer of what was thrown. */
+export function counted(
+  traffic: Traffic,
+  paths: readonly string[],
+  answer: Answer,
+  refuse: (error: unknown) => Response,
+): Answer {
   traffic.addRoutes(paths);
   const count = (url: string, response: Response): Response => {
     const { status } = response;
@@ -22,7 +27,10 @@ export function counted(traffic: Traffic, paths: readonly string[], answer: Answ
   return (request) => {
     const response = answer(request);
     if (!(response instanceof Promise)) return count(request.url, response);
-    return response.then((settled) => count(request.url, settled));
+    return response.then(
+      (settled) => count(request.url, settled),
+      (error) => count(request.url, refuse(error)),
+    );
   };
 }
 

@@ -30,9 +30,9 @@ export interface Runner {
 }
 
 /** All that is under way. */
-export class Pace {
+export class Pace<R extends Runner = Runner> {
   readonly #clock: Clock;
-  readonly #runners = new Set<Runner>();
+  readonly #runners = new Set<R>();
   #nowMs = 0;
   #cancelTimer: CancelTimer | undefined;
   #closed = false;
@@ -47,7 +47,7 @@ export class Pace {
   }
 
   /** Those that are under way. */
-  get runners(): Iterable<Runner> {
+  get runners(): Iterable<R> {
     return this.#runners;
   }
 
@@ -56,14 +56,20 @@ export class Pace {
     return this.#nowMs;
   }
 
+  /** Lets time go by, if it does not; returns the time as of now. */
+  start(): number {
+    if (!this.#cancelTimer) this.#step();
+    return this.#nowMs;
+  }
+
   /** One more is under way, from now on. */
-  begin(runner: Runner): void {
+  begin(runner: R): void {
     if (!this.#cancelTimer) this.#step();
     this.#runners.add(runner);
   }
 
   /** It has ended, well or not; again does nothing. */
-  end(runner: Runner): void {
+  end(runner: R): void {
     this.#runners.delete(runner);
     if (this.#closed && this.#runners.size === 0) this.#stopTimer();
   }

@@ -23,6 +23,7 @@ import type { OpenStreams } from "./open_streams.ts";
 import type { OpenTails } from "./open_tails.ts";
 import type { WaitingPolls } from "./waiting_polls.ts";
 import type { Traffic } from "./traffic.ts";
+import type { WriteTargets } from "./write_targets.ts";
 
 /** One node, as its HTTP interface sees it. */
 export interface Service {
@@ -31,6 +32,8 @@ export interface Service {
   readonly log: Log;
   readonly budget: BodyBudget;
   readonly arriving: ArrivingBodies;
+  /** Judges what URLs of writes ask for. */
+  readonly targets: WriteTargets;
   readonly tails: OpenTails;
   /** Messages for named consumers. */
   readonly dispensers: Dispensers;
@@ -52,12 +55,6 @@ export interface Service {
   readonly messageBytesMax: number;
   /** Largest batch. */
   readonly batchBytesMax: number;
-  /** What `sync_each_write` is where a request does not say. */
-  readonly syncEachWrite: boolean;
-  /** What `min_sync_replicas` is where a request does not say. */
-  readonly minSyncReplicas: number;
-  /** Other nodes of the cluster. */
-  readonly peerCount: number;
   /** What other nodes are answered; `undefined` for a node that is alone. */
   readonly replication?: Answerer | undefined;
   /** Shutting down: no new writes, no new tails. */

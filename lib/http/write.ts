@@ -7,8 +7,6 @@
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { WRITE_TIMEOUT_MS_DEFAULT, WRITE_TIMEOUT_MS_MAX } from "../protocol/limits.ts";
-import { checkCategory, checkProducer } from "../protocol/names.ts";
 import type { Demand } from "../replication/confirmations.ts";
 import { within } from "../replication/within.ts";
 import type { BatchSource } from "../storage/batch_journal.ts";
@@ -16,26 +14,12 @@ import type { Stored } from "../storage/batches.ts";
 import { type Body, takeBody } from "./body.ts";
 import { isJsonType, mayBeJson } from "./json_messages.ts";
 import { countMessages, toBatch } from "./messages.ts";
-import { Params } from "./params.ts";
 import type { Service } from "./service.ts";
-
-/** A default outside of the range: the node's own applies. */
-const REPLICAS = { min: 0, max: 1_000_000, default: -1 };
-const TIMEOUT_MS = { min: 0, max: WRITE_TIMEOUT_MS_MAX, default: WRITE_TIMEOUT_MS_DEFAULT };
-
-const SEQUENCE = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** Handles `POST` and `PUT /write`. */
 export async function write(service: Service, request: Request): Promise<Response> {
   const startMs = service.clock.monotonic();
-  const params = Params.of(request.url);
-  const category = checkCategory(params.required("category"));
-  const sync = params.flag("sync_each_write", service.syncEachWrite);
-  const timeoutMs = params.integer("timeout", TIMEOUT_MS) || WRITE_TIMEOUT_MS_DEFAULT;
-  const asked = params.integer("min_sync_replicas", REPLICAS);
-  const replicas = asked < 0 ? service.minSyncReplicas : asked;
-  checkReplicas(replicas, service.peerCount);
-  const source = sourceOf(params);
+  const { category, demand, source } = service.targets.of(request.url);
   if (service.draining) throw draining();
   const refusal = service.refusal();
   if (refusal) throw refusal;
@@ -55,10 +39,20 @@ export async function write(service: Service, request: Request): Promise<Respons
     body.release();
     throw error;
   }
-  const demand = { replicas, sync, timeoutMs };
   // Before it is stored: from then on its memory is not counted any more.
   const messages = countMessages(batch);
-  const stored = await storeBatch(service, category, batch, demand, () => body.release(), source);
+  const { sync, replicas } = demand;
+  let stored: Stored;
+  if (sync || replicas > 0) {
+    stored = await storeBatch(service, category, batch, demand, () => body.release(), source);
+  } else {
+    // As storeBatch would: most writes come this way, and save two promises.
+    try {
+      stored = await service.store.append(category, batch, false, source);
+    } finally {
+      body.release();
+    }
+  }
   if (stored.known) {
     const { chunk, offset, size } = stored;
     return Response.json({ chunk, offset, size });
@@ -67,21 +61,6 @@ export async function write(service: Service, request: Request): Promise<Respons
     service.traffic.wrote(category, messages, stored.size, service.clock.monotonic() - startMs);
   }
   return Response.json(stored);
-}
-
-/** Who sends the batch, and with which number, so that it is known when it comes again. */
-function sourceOf(params: Params): BatchSource | undefined {
-  const producer = params.text("producer");
-  const sequence = params.text("sequence");
-  if (producer === undefined && sequence === undefined) return undefined;
-  if (producer === undefined || sequence === undefined) {
-    const [given, missing] = producer === undefined ? ["sequence", "producer"] : ["producer", "sequence"];
-    throw new ChukchaError(
-      "invalid_parameter",
-      `${missing}: missing, ${given} was given: a batch is known again by both`,
-    );
-  }
-  return { producer: checkProducer(producer), sequence: params.integer("sequence", SEQUENCE) };
 }
 
 /**
@@ -124,14 +103,6 @@ function draining(cause?: unknown): ChukchaError {
 /** Whether a body ended early. While the node shuts down that is its own doing, and not to be answered with a 400. */
 function isCutOff(error: unknown): boolean {
   return error instanceof ChukchaError && error.code === "invalid_body";
-}
-
-function checkReplicas(replicas: number, peers: number): void {
-  if (replicas <= peers) return;
-  throw new ChukchaError(
-    "invalid_parameter",
-    `min_sync_replicas: ${replicas} is more than the ${peers} other nodes that this one knows`,
-  );
 }
 
 function late(afterMs: number): ChukchaError {

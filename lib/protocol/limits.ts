@@ -51,6 +51,10 @@ export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
 export const WRITE_TIMEOUT_MS_MAX = 60 * 60_000;
 /** `timeout` of a write that names none. */
 export const WRITE_TIMEOUT_MS_DEFAULT = 60_000;
+/** URLs of writes whose parameters are remembered; all are forgotten when there would be more. */
+export const WRITE_TARGETS_MAX = 4_096;
+/** Longer URLs of writes are not remembered. */
+export const WRITE_URL_CHARS_MAX = 512;
 
 /** A record of the index vouches for at most this many bytes, so that no read has to verify much more than it asked for. */
 export const INDEX_SEGMENT_BYTES_MAX = 64 * KIB;
