@@ -30,7 +30,8 @@ export interface Attempt {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly method?: "GET" | "POST" | "DELETE";
-  readonly body?: BodyInit;
+  // Not `BodyInit`: the types of Node know no such name.
+  readonly body?: NonNullable<RequestInit["body"]>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   /** What is taken goes on after the request: signals count for it until its end. */
