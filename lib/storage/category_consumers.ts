@@ -173,13 +173,12 @@ export class CategoryConsumers {
   /** Puts what is known on the device now, and waits for what is under way. */
   async finish(): Promise<void> {
     while (this.#saving || this.#syncing) await (this.#saving ?? this.#syncing);
-    this.#cancelSync?.();
-    this.#cancelSync = undefined;
     if (this.#version !== this.#synced) await this.#startSync();
     // One that failed has asked for another one.
-    const cancel = this.#cancelSync as CancelTimer | undefined;
-    cancel?.();
+    this.#cancelSync?.();
     this.#cancelSync = undefined;
+    if (this.#version !== this.#synced || this.#saving) return;
+    await this.#file.tidy().catch((error) => this.#failed(error, []));
   }
 
   // --- writing ---

@@ -3,40 +3,41 @@
  *
  * ```text
  * consumers.json             all of them, as they were when this was last put on the device
- * consumers.recent-0.json    all of them, as they are: one of these two names, in turn, made new for each group of
- * consumers.recent-1.json    acknowledgements and never synced; then the other one is removed
+ * consumers.recent-0.json    all of them, as they are: these two are written over in turn, with each group of
+ * consumers.recent-1.json    acknowledgements, and never synced
  * ```
  *
- * An acknowledgement is answered when a recent file is in its place, which survives the death of the process, costs some
- * tens of microseconds, and waits for no device. Within a second the first follows, by way of a temporary file that is
- * synced, and the recent one is removed, unless it is newer again. What must not be lost (where a consumer begins, a
- * seek, that one is forgotten) and, with `--sync-each-write`, everything, goes into the first one at once.
+ * An acknowledgement is answered when it is in one of the recent files, which survives the death of the process and costs
+ * one write into pages that are in memory: no device is waited for, and no journal of the file system. Within a second
+ * the first file follows, by way of a temporary one that is synced. What must not be lost (where a consumer begins, a
+ * seek, that one is forgotten) and, with `--sync-each-write`, everything, goes into the first one at once. An orderly end
+ * leaves that one alone.
  *
  * A start takes all that are there and merges them: which of them is newer is of no interest, since what is known of a
  * consumer only grows. What a crash leaves:
  *
- * - of the process, at any step: whole files, each the old one or the new one, both recent ones perhaps, and perhaps a
- *   temporary one, which the start removes. Everything that was answered is in one of them.
- * - of the machine: the first whole, as it was last synced. A recent one may be the last, an older one, missing, empty or
- *   torn: nothing depends on it, so one that fails its checksum is left aside with a warning. At most the
- *   acknowledgements of the last second are lost, and those messages are handed out again.
- * - of the machine, after the first was replaced and before the directory is synced: either first one, with the recent one
- *   or without it. That is the same loss: the older first one is a second old.
+ * - of the process: the first file whole, the old one or the new one, perhaps with a temporary one, which the start
+ *   removes. One of the recent files may have been cut off in the middle of being written over; it fails its checksum and
+ *   is left aside. The other one has everything that was answered.
+ * - of the machine: the first whole, as it was last synced. The recent ones may be as they were, older, missing, empty or
+ *   torn: nothing depends on them. At most the acknowledgements of the last second are lost, and those messages are
+ *   handed out again.
  *
  * What a start finds may not be on the device for certain, be it in the first file only: it is put there again within a
  * second.
  *
  * The first is never written without a sync, so one that cannot be read is damage: such a start is refused, as with
  * `acknowledged.json`. Rejected: one file that is renamed without a sync (a power cut may leave it empty, with all places
- * in it), one recent file that is replaced (ext4 writes a file out at once that takes the place of another: 300 µs instead
- * of 30), a journal (two formats, and compaction), and a sync for each acknowledgement (a disk makes some hundred a second).
+ * in it), a recent file that is made anew each time (ext4 writes a file out at once that takes the place of another, 300 µs
+ * for each ack, and making or removing one waits for its journal while anything is being synced), a journal (two formats,
+ * and compaction), and a sync for each acknowledgement (a disk makes some hundred a second).
  *
  * @module
  */
 import { decodeConsumers, encodeConsumers } from "./consumer_json.ts";
 import { type ConsumerRecord, mergeConsumers } from "./consumer_record.ts";
 import { type Disk, DiskError } from "./disk.ts";
-import { readFile, replaceFile, TEMPORARY_SUFFIX, writeTemporary } from "./publish_file.ts";
+import { publishFile, readFile, writeAll } from "./publish_file.ts";
 
 /** Name of the file in a category's directory. */
 export const CONSUMERS_FILE = "consumers.json";
@@ -46,6 +47,9 @@ export const CONSUMERS_RECENT_FILES = ["consumers.recent-0.json", "consumers.rec
 export const CONSUMERS_ADVICE =
   "restore it, or remove it: in a cluster this node is told the consumers' places by the " +
   "others, alone its consumers begin anew, so that messages are handed out again";
+
+/** Blanks may follow JSON. */
+const BLANK = 0x20;
 
 /** Consumers by name. */
 export type ConsumerRecords = ReadonlyMap<string, ConsumerRecord>;
@@ -92,51 +96,60 @@ export function readConsumers(disk: Disk, directory: string): FoundConsumers {
 export class ConsumersFile {
   readonly #disk: Disk;
   readonly #directory: string;
-  /** The recent files that are there. */
-  #recent: readonly string[];
-  /** How often they were saved. */
-  #saved = 0;
+  /** Which of the recent files has what was saved last. */
+  #last = 1;
+  /** Whether there is a recent file. */
+  #hasRecent: boolean;
 
   /** @param recent the recent files that are there */
   constructor(disk: Disk, directory: string, recent: readonly string[]) {
     this.#disk = disk;
     this.#directory = directory;
-    this.#recent = recent;
+    this.#hasRecent = recent.length > 0;
   }
 
-  /** Returns when they are in the kernel. Throws `DiskError`; then nothing has changed. */
+  /** Returns when they are in the kernel. Throws `DiskError`; then what was saved before still counts. */
   save(records: ConsumerRecords): void {
-    const before = this.#recent;
-    const name = CONSUMERS_RECENT_FILES.find((one) => !before.includes(one)) ?? CONSUMERS_RECENT_FILES[0];
-    replaceFile(this.#disk, `${this.#directory}/${name}`, encodeConsumers(records));
-    this.#saved++;
-    this.#recent = [name, ...this.#remove(before.filter((one) => one !== name))];
+    const next = 1 - this.#last;
+    const bytes = encodeConsumers(records);
+    const file = this.#disk.open(this.#path(CONSUMERS_RECENT_FILES[next]!), { write: true, create: true });
+    this.#hasRecent = true;
+    try {
+      // What was there and was longer is overwritten by blanks: nothing is ever cut.
+      const whole = new Uint8Array(Math.max(bytes.length, file.size())).fill(BLANK);
+      whole.set(bytes);
+      writeAll(file, whole, 0);
+    } finally {
+      file.close();
+    }
+    this.#last = next;
   }
 
   /** Resolves when they are on the device. Rejects with `DiskError`; then they may be there or not. */
-  async sync(records: ConsumerRecords): Promise<void> {
-    const path = `${this.#directory}/${CONSUMERS_FILE}`;
-    const saved = this.#saved;
-    // 1. a file of its own, with all bytes, on the device
-    await writeTemporary(this.#disk, path, encodeConsumers(records));
-    // 2. in place of the old one
-    this.#disk.rename(path + TEMPORARY_SUFFIX, path);
-    // 3. the recent one away, unless it has got newer: it says nothing any more that this one does not say
-    if (this.#saved === saved) this.#recent = this.#remove(this.#recent);
-    // 4. the names on the device
+  sync(records: ConsumerRecords): Promise<void> {
+    return publishFile(this.#disk, this.#directory, CONSUMERS_FILE, encodeConsumers(records));
+  }
+
+  /**
+   * Removes the recent files, for good: what they say has been synced. One that resists is left for the next time.
+   * Rejects with `DiskError`.
+   */
+  async tidy(): Promise<void> {
+    if (!this.#hasRecent) return;
+    this.#hasRecent = false;
+    for (const name of CONSUMERS_RECENT_FILES) {
+      try {
+        this.#disk.remove(this.#path(name));
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        if (error.kind !== "not_found") this.#hasRecent = true;
+      }
+    }
+    // Or a power cut may bring them back, empty, and the next start would speak of a crash.
     await this.#disk.syncDirectory(this.#directory);
   }
 
-  /** Removes files that say nothing that others do not say; returns those that resist, for the next time. */
-  #remove(names: readonly string[]): string[] {
-    return names.filter((name) => {
-      try {
-        this.#disk.remove(`${this.#directory}/${name}`);
-      } catch (error) {
-        if (!(error instanceof DiskError)) throw error;
-        return error.kind !== "not_found";
-      }
-      return false;
-    });
+  #path(name: string): string {
+    return `${this.#directory}/${name}`;
   }
 }

@@ -29,23 +29,6 @@ export async function publishFile(
   await disk.syncDirectory(directory);
 }
 
-/**
- * The same without waiting for the device: for whoever can do without the new file, and without the old one.
- *
- * A crash of the process leaves the old file or the new one; one of the machine either, or none, or bytes that nobody
- * wrote. Throws `DiskError`; then the old file is in place.
- */
-export function replaceFile(disk: Disk, path: string, bytes: Uint8Array): void {
-  const file = disk.open(path + TEMPORARY_SUFFIX, { write: true, create: true });
-  try {
-    file.truncate(0);
-    writeAll(file, bytes, 0);
-  } finally {
-    file.close();
-  }
-  disk.rename(path + TEMPORARY_SUFFIX, path);
-}
-
 /** Writes `bytes` into the temporary file of `path`, and puts them on the device: what is left is to rename it. */
 export async function writeTemporary(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
   const file = disk.open(path + TEMPORARY_SUFFIX, { write: true, create: true });

@@ -33,7 +33,7 @@ export function recoverConsumers(
   }
   for (const { name, why } of found.torn) {
     log.warn(
-      "what consumers acknowledged last was not on the device yet; these messages are handed out again",
+      "a file of what consumers acknowledged last is not whole, as after a crash; what it alone held is handed out again",
       {
         path: `${directory}/${name}`,
         error: why,

@@ -90,8 +90,8 @@ export function verifyConsumers(disk: Disk, category: string): VerifiedChunk[] {
   return readConsumers(disk, directory).torn.map(({ name, why }) => {
     const remark: Remark = {
       damage: false,
-      what: `it is not whole (${why}), as after a power cut`,
-      next: "it is left aside; what consumers acknowledged within a second before is handed out again",
+      what: `it is not whole (${why}), as after a crash`,
+      next: "it is left aside; what consumers acknowledged in it alone is handed out again",
     };
     const size = disk.sizeOf(`${directory}/${name}`) ?? 0;
     return { category, chunk: name, size, complete: false, remarks: [remark] };

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CONSUMERS_SYNC_MS } from "../../lib/protocol/limits.ts";
 import {
   type ConsumerRecord,
@@ -14,6 +14,7 @@ import {
   sameConsumer,
 } from "../../lib/storage/consumer_record.ts";
 import { ConsumersFile, readConsumers } from "../../lib/storage/consumers_file.ts";
+import { DiskError } from "../../lib/storage/disk.ts";
 import type { Store } from "../../lib/storage/store.ts";
 import { settle } from "../support/fake_clock.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
@@ -167,16 +168,27 @@ function show(records: ReadonlyMap<string, ConsumerRecord>): string {
   return JSON.stringify(Array.from(records, ([name, { owners, ...rest }]) => [name, rest, [...owners]]));
 }
 
-Deno.test("ConsumersFile leaves the recent file where it got newer during a sync", async () => {
+Deno.test("ConsumersFile writes over what was longer, and never over what was saved last", async () => {
   const disk = new MemoryDisk();
   disk.makeDirectory(C);
   const file = new ConsumersFile(disk, C, []);
-  const at = (epoch: number) => new Map([["x", { ...NEW_CONSUMER, epoch }]]);
-  file.save(at(1));
-  const synced = file.sync(at(1));
+  const at = (epoch: number, names = ["x"]) =>
+    new Map(names.map((name) => [name, { ...NEW_CONSUMER, epoch }]));
+  file.save(at(1, ["a", "b", "c", "x"]));
   file.save(at(2));
-  await synced;
-  assertEquals(readConsumers(disk, C).records.get("x")?.epoch, 2);
-  await file.sync(at(2));
-  assertEquals(disk.list(C).map(({ name }) => name), ["consumers.json"]);
+  file.save(at(3));
+  assertEquals(readConsumers(disk, C).torn, []);
+  assertEquals(readConsumers(disk, C).records.get("x")?.epoch, 3);
+  disk.faults.writeBytesMax = 7;
+  disk.faults.before = (operation) => {
+    disk.faults.before = () => "failed";
+    return operation === "open" ? undefined : "failed";
+  };
+  assertThrows(() => file.save(at(4)), DiskError);
+  disk.faults.before = () => undefined;
+  assertEquals(readConsumers(disk, C).records.get("x")?.epoch, 3);
+  file.save(at(5));
+  assertEquals([readConsumers(disk, C).records.get("x")?.epoch, readConsumers(disk, C).torn], [5, []]);
+  await file.tidy();
+  assertEquals(disk.list(C), []);
 });
