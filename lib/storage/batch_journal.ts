@@ -177,7 +177,6 @@ export class BatchJournal {
   /** Takes back what `keep` was not called for. Rejects with `DiskError`; then it is still torn. */
   async settle(): Promise<void> {
     if (!this.#torn) return;
-    this.#staged = [];
     try {
       await this.#replace();
     } catch (error) {
@@ -186,6 +185,7 @@ export class BatchJournal {
       this.#context.files.forget(this.#path);
       await removeJournal(this.#context, this.#directory.path, NO_ROOM);
       this.#torn = false;
+      this.#staged = [];
     }
   }
 
@@ -224,6 +224,8 @@ export class BatchJournal {
     this.#compactAt = Math.max(COMPACT_BYTES_MIN, 2 * bytes.length);
     this.#begun = true;
     this.#torn = false;
+    // Of a group that failed: whatever had the file replaced, nothing of it may be kept with the next one.
+    this.#staged = [];
   }
 }
 

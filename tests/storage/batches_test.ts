@@ -407,6 +407,40 @@ Deno.test("BatchJournal: a torn one is removed where the disk has no room for an
   await again.store.close();
 });
 
+Deno.test("BatchJournal: nothing of a batch that failed is kept with the next group, whatever came in between", async () => {
+  const { store, disk } = await openNew();
+  await store.append("c", bytes("first\n"), false, by("p", 0));
+  // Torn, removed for want of room, and the next batch finds it missing.
+  const isFull = (path: string) => path.endsWith(".idx") || path.endsWith(".tmp");
+  disk.faults.before = (operation, path) => operation === "write" && isFull(path) ? "full" : undefined;
+  const failed = [1, 2].map((sequence) =>
+    assertRejects(
+      () => store.append("c", bytes(`lost ${sequence}\n`), false, by("p", sequence)),
+      ChukchaError,
+    )
+  );
+  await Promise.all(failed);
+  const more = [3, 4].map((sequence) =>
+    assertRejects(
+      () => store.append("c", bytes(`lost ${sequence}\n`), false, by("p", sequence)),
+      ChukchaError,
+    )
+  );
+  await Promise.all(more);
+  disk.faults.before = () => undefined;
+  await Promise.all(
+    [5, 6].map((sequence) => store.append("c", bytes(`${sequence}\n`), false, by("p", sequence))),
+  );
+  for (const sequence of [1, 2, 3, 4]) {
+    assertEquals(
+      (await store.append("c", bytes(`lost ${sequence}\n`), false, by("p", sequence))).known,
+      undefined,
+    );
+  }
+  assertEquals(await all(store), "first\n5\n6\nlost 1\nlost 2\nlost 3\nlost 4\n");
+  await store.close();
+});
+
 Deno.test("BatchJournal: a chunk is not acknowledged while an entry names what it does not hold", async () => {
   const first = await openNew();
   await first.store.append("c", bytes("first\n"), false, by("p", 0));
