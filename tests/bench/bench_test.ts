@@ -6,6 +6,8 @@
 import { assert, assertEquals, assertGreater, assertStringIncludes, assertThrows } from "@std/assert";
 import { testWith, tool } from "../support/skip.ts";
 import { type Case, caseName, CASES, formatBytes } from "./cases.ts";
+import { CLIENT_CASES, clientCaseName } from "./client_cases.ts";
+import { clientToCsv, clientToJson, formatClient, judgeClient } from "./client_report.ts";
 import { type Figures, type Result, spread } from "./measure.ts";
 import { formatFoot, isReached } from "./goals.ts";
 import { formatJson, formatRow, judge, toCsv, toJson } from "./report.ts";
@@ -104,4 +106,29 @@ testWith("wrk drives writes and reads against the floor", [tool("wrk")], async (
   } finally {
     await floor.stop();
   }
+});
+
+Deno.test("a result of the client is told beside its goals, in every form", () => {
+  assertEquals(CLIENT_CASES.map(clientCaseName), [
+    "client produce 100 B",
+    "client consume 100 B as bytes",
+    "client consume 100 B as texts",
+    "client consume 100 B as json",
+    "client latency 100 B",
+  ]);
+  const at = (median: number) => ({ median, min: median - 1, max: median + 1 });
+  const produced = { case: CLIENT_CASES[0]!, messagesPerSecond: at(999_999), floorPerSecond: at(2_000_000) };
+  assertEquals(judgeClient(produced).map(isReached), [false]);
+  assertStringIncludes(formatClient(produced), "1000000 messages/s missed");
+  const late = {
+    case: CLIENT_CASES[4]!,
+    p50Ms: at(1.5),
+    p99Ms: at(10),
+    floorP50Ms: at(1),
+    floorP99Ms: at(2),
+  };
+  assertEquals(judgeClient(late).map(isReached), [true, false]);
+  assertStringIncludes(formatClient(late), "<2 ms ok, <10 ms missed");
+  assertEquals(clientToCsv(late)["p99_ms"], "10.000");
+  assertEquals((clientToJson(late) as { name: string }).name, "client latency 100 B");
 });
