@@ -134,7 +134,9 @@ export class Delivery {
         batch.isUnderWay = false;
         if (writtenOf(error) === "maybe") batch.written = "maybe";
         if (this.#options.signal.aborted) return false;
-        if (isTooLarge(error)) return await this.#tooLarge(batch, error);
+        // Halves have numbers of their own: whoever has the whole would not know them.
+        const mayHalve = batch.written === "no" || this.#options.mayDuplicate;
+        if (isTooLarge(error) && mayHalve) return await this.#tooLarge(batch, error);
         if (!isRetryable(error)) {
           this.#fail(batch, "refused", messageOf(error), error);
           return false;

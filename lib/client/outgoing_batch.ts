@@ -174,6 +174,7 @@ export class OutgoingBatch {
   #part(from: number, to: number): OutgoingBatch {
     const part = new OutgoingBatch(0);
     part.bornMs = this.bornMs;
+    part.written = this.written;
     part.#promises = this.#promises.slice(from, to);
     part.#resolves = this.#resolves.slice(from, to);
     part.#ends = this.#ends.slice(from, to);
