@@ -52,7 +52,17 @@ export class Book {
   readonly released = new Set<string>();
   /** Chunks that a reader wanted to acknowledge, by `<category>/<chunk>`. */
   readonly asked = new Set<string>();
+  /** Messages that workers of a consumer have read, by `<category> <consumer>`. */
+  readonly #consumed = new Map<string, Set<string>>();
   #count = 0;
+
+  /** Messages that workers of a consumer have read. */
+  consumedBy(category: string, consumer: string): Set<string> {
+    const key = `${category} ${consumer}`;
+    const consumed = this.#consumed.get(key) ?? new Set();
+    this.#consumed.set(key, consumed);
+    return consumed;
+  }
 
   /** A new batch, of messages that no other batch has. */
   open(category: string, client: number, sizes: readonly number[]): Batch {

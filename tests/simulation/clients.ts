@@ -10,6 +10,7 @@ import { parseChunkName } from "../../lib/protocol/names.ts";
 import type { WriteResult } from "../../lib/protocol/types.ts";
 import type { Stored } from "../../lib/storage/batches.ts";
 import { type Batch, messagesOf } from "./book.ts";
+import { stretches } from "./consumed.ts";
 import type { Step } from "./history.ts";
 import type { SimulatedNode } from "./node.ts";
 import type { Life } from "./timeline.ts";
@@ -32,7 +33,7 @@ export class Clients {
   readonly #lastOk = new Map<string, WriteResult>();
   /** Steps under way. */
   busy = 0;
-  readonly counts = { ok: 0, no: 0, maybe: 0, known: 0, reads: 0, acks: 0 };
+  readonly counts = { ok: 0, no: 0, maybe: 0, known: 0, reads: 0, acks: 0, consumed: 0 };
 
   constructor(world: World, count: number) {
     this.#world = world;
@@ -55,7 +56,8 @@ export class Clients {
     try {
       if (step.kind === "write") await this.#write(life, step);
       else if (step.kind === "read") await this.#read(life, step);
-      else await this.#acknowledge(life, step);
+      else if (step.kind === "ack") await this.#acknowledge(life, step);
+      else await this.#consume(life, step);
     } catch (error) {
       if (!isTrouble(error)) this.#world.fail(error);
     }
@@ -180,6 +182,39 @@ export class Clients {
     );
     this.#world.trace(`${life.name} acknowledged ${chunk.name} at ${other.name}`);
     this.counts.acks++;
+  }
+
+  /** Reads at one node what a consumer has not read, and acknowledges it at another. */
+  async #consume(
+    life: Life,
+    { node: index, at, category: c, consumer: n, pick, sizeMax }: Extract<Step, { kind: "consume" }>,
+  ): Promise<void> {
+    const { nodes, book } = this.#world;
+    const node = nodes[index]!;
+    const category = this.#world.category(c);
+    const consumer = `consumer${n}`;
+    const { epoch, all } = await this.#ask(life, node, 1_000, async () => {
+      const { store } = node.built!;
+      const place = await store.consumers(category).begin(consumer, "earliest");
+      return { epoch: place.epoch, all: stretches(store, category, (owner) => place.unread(owner)) };
+    });
+    const stretch = all[pick % Math.max(1, all.length)];
+    if (!stretch) return;
+    const { chunk, from, to } = stretch;
+    const bytes = await this.#range(life, node, category, chunk, from, Math.min(sizeMax, to - from));
+    if (bytes.length === 0) return;
+    const read = book.consumedBy(category, consumer);
+    for (const message of messagesOf(bytes)) read.add(message);
+    const other = nodes[at]!;
+    const end = from + bytes.length;
+    await this.#ask(
+      life,
+      other,
+      2_000,
+      () => other.built!.store.consumers(category).acknowledge(consumer, chunk, from, end, epoch),
+    );
+    this.#world.trace(`${consumer} acknowledged ${chunk} ${from} to ${end} at ${other.name}`);
+    this.counts.consumed++;
   }
 
   async #range(

@@ -41,6 +41,19 @@ export type Step =
     readonly category: number;
     /** Which of the complete chunks. */
     readonly pick: number;
+  }
+  | {
+    readonly kind: "consume";
+    readonly atMs: number;
+    readonly client: number;
+    /** Where it reads as a consumer, and where it acknowledges. */
+    readonly node: number;
+    readonly at: number;
+    readonly category: number;
+    readonly consumer: number;
+    /** Which of the stretches that it has not read, and how much of it. */
+    readonly pick: number;
+    readonly sizeMax: number;
   };
 
 /** Something that goes wrong. */
@@ -138,6 +151,12 @@ const SCRUB_INTERVAL_MS = 4_000;
 /** In every so many a part of the writes is sequenced. */
 const SEQUENCED_SEEDS = 3;
 
+/** In every so many messages are consumed under a name. */
+const CONSUMED_SEEDS = 3;
+/** For each other step, so many of these. */
+const CONSUMED_SHARE = 0.5;
+const CONSUMERS = 2;
+
 /** How large histories of one kind are. Long ones find what takes its time; short, dense ones find most for their price. */
 interface Size {
   /** When faults end: at least, and how much later at most. */
@@ -217,6 +236,9 @@ export function historyOf(seed: number): History {
   }
   steps.sort((a, b) => a.atMs - b.atMs);
   if (seed % SEQUENCED_SEEDS === 0) sequence(steps, new SeededRandom(seed * 40503 + 7));
+  if (seed % CONSUMED_SEEDS === 2) {
+    consume(steps, { clients, nodes, categories, endMs }, new SeededRandom(seed * 48271 + 3));
+  }
   const faults = faultsOf(random, nodes, endMs, size);
   const rots = BIT_ROT && faults.some(({ kind }) => kind === "bit rot");
   return {
@@ -239,6 +261,34 @@ function sequence(steps: Step[], random: SeededRandom): void {
   for (const [i, step] of steps.entries()) {
     if (step.kind === "write" && random.below(2) === 0) steps[i] = { ...step, sequenced: true };
   }
+}
+
+/** Has consumers read what is written, at any node, and acknowledge it at any. Their dice are their own as well. */
+function consume(
+  steps: Step[],
+  { clients, nodes, categories, endMs }: {
+    clients: number;
+    nodes: number;
+    categories: number;
+    endMs: number;
+  },
+  random: SeededRandom,
+): void {
+  const count = Math.round(steps.length * CONSUMED_SHARE);
+  for (let i = 0; i < count; i++) {
+    steps.push({
+      kind: "consume",
+      atMs: random.below(endMs),
+      client: random.below(clients),
+      node: random.below(nodes),
+      at: random.below(nodes),
+      category: random.below(categories),
+      consumer: random.below(CONSUMERS),
+      pick: random.pick([0, 0, 0, 1, 3]),
+      sizeMax: random.pick([400, 4096]),
+    });
+  }
+  steps.sort((a, b) => a.atMs - b.atMs);
 }
 
 function faultsOf(random: SeededRandom, nodes: number, endMs: number, size: Size): Fault[] {

@@ -63,6 +63,8 @@ export class SimulatedNode {
   dieBy: End | undefined;
   downMs = 0;
   #disks = 0;
+  /** Disks and categories in which something was published. */
+  readonly #begun = new Set<string>();
   /** Ends the wait of each sync that does not come back. */
   readonly #hanging = new Set<() => void>();
 
@@ -202,9 +204,14 @@ export class SimulatedNode {
     store.changes.watch((change) => world.attempt(() => this.#changed(built, life, change)));
   }
 
-  #changed({ store }: BuiltNode, life: Life, { category, chunk, acknowledged, source }: Change): void {
+  #changed(
+    { store }: BuiltNode,
+    life: Life,
+    { category, chunk, acknowledged, consumer, source }: Change,
+  ): void {
     if (!life.alive) return;
     const { world } = this;
+    if (consumer !== undefined) return world.trace(`${this.name} ${category} ${consumer} ${source ?? ""}`);
     if (!chunk) {
       world.trace(`${this.name} acknowledged ${category} ${acknowledged}`);
       if (store.acknowledgedOf(category, acknowledged!)?.sizes.size) world.sawFinalised();
@@ -224,10 +231,12 @@ export class SimulatedNode {
       throw new Violation("NoResurrection", `${this.name}: ${chunk.name} changes after it was acknowledged`);
     }
     const own = source === undefined && instance === this.name && !chunk.finalised;
-    // What only lost disks held, nobody can tell a new one of.
-    if (own && world.registry.isOfLostDisk(category, chunk) && !world.isHeardOf(this, category)) {
-      world.registry.forget(this.name, category);
-    }
+    // What only lost disks held, nobody can tell a new one of: looked at before others hear of what is on the new one.
+    const begun = `${this.diskLife.id} ${category}`;
+    const isFirst = own && !this.#begun.has(begun);
+    if (isFirst) this.#begun.add(begun);
+    const isNew = isFirst || (own && world.registry.isOfLostDisk(category, chunk));
+    if (isNew && !world.isHeardOf(this, category)) world.registry.forgetLost(this.name, category);
     if (own && !world.registry.isOlder(category, chunk, life)) {
       world.registry.grew(category, chunk, store, life, this.diskLife);
     } else world.registry.check(category, chunk, this.name);

@@ -8,6 +8,7 @@
  */
 import type { BuiltNode } from "../../lib/node.ts";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
+import { chunkName, parseChunkName } from "../../lib/protocol/names.ts";
 import type { ChangesAnswer, ChangesRequest, Held, Peer, Piece } from "../../lib/replication/peer.ts";
 import { JOURNAL_FILE } from "../../lib/storage/batch_journal.ts";
 import type { Category } from "../../lib/storage/category.ts";
@@ -349,6 +350,23 @@ export const PLANTS: readonly Plant[] = [
         const result = await append(category, bytes, sync, source);
         return { ...result, offset: Math.max(0, result.offset - result.size) };
       }),
+  },
+  {
+    name: "has a consumer that acknowledged a chunk acknowledge the one before as well",
+    built: ({ store }) =>
+      eachCategory(store, ({ consumers }) => {
+        replace(consumers, "acknowledge", (acknowledge) => async (ack) => {
+          await acknowledge(ack);
+          const { instance, number } = parseChunkName(ack.chunk)!;
+          if (number === 0) return;
+          const before = chunkName(instance, number - 1);
+          await acknowledge({ ...ack, chunk: before, from: 0, to: Number.MAX_SAFE_INTEGER });
+        });
+      }),
+  },
+  {
+    name: "does not listen to what consumers acknowledged elsewhere",
+    peer: (peer) => wrapPolls(peer, (same) => same, (answer) => ({ ...answer, consumers: [] })),
   },
   {
     name: "serves damaged bytes",

@@ -104,9 +104,9 @@ export class Registry {
   }
 
   /** A disk is lost, and nobody has heard of anything that its owner wrote there: its numbers may be used again. */
-  forget(owner: string, category: string): void {
-    for (const key of [...this.#known.keys()]) {
-      if (key.startsWith(`${category}/${owner}-chunk`)) this.#known.delete(key);
+  forgetLost(owner: string, category: string): void {
+    for (const [key, { disk }] of [...this.#known]) {
+      if (disk.lost && key.startsWith(`${category}/${owner}-chunk`)) this.#known.delete(key);
     }
   }
 

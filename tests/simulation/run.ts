@@ -9,6 +9,8 @@ import type { Log } from "../../lib/protocol/log.ts";
 import { type Answer, messagesOf } from "./book.ts";
 import { checkDescriptors } from "./bounds.ts";
 import { Clients } from "./clients.ts";
+import { checkConsumed, placesOf } from "./consumed.ts";
+
 import type { History } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
 import type { SimulatedNode } from "./node.ts";
@@ -180,6 +182,7 @@ function listing({ built, world }: SimulatedNode): string {
   return JSON.stringify(
     store.listCategories().map((category) => [
       category,
+      placesOf(store, category),
       store.listChunks(category).map(({ name, complete, size }) => {
         const owner = world.byName(name.slice(0, name.indexOf("-")));
         const known = owner.built?.store.chunk(category, name);
@@ -215,7 +218,10 @@ async function settleReads(world: World): Promise<void> {
 async function checkAll(world: World): Promise<void> {
   const { book } = world;
   const [first, ...others] = runningNodes(world);
-  for (const { name, disk, built } of runningNodes(world)) checkDescriptors(name, disk, built!.store);
+  for (const { name, disk, built } of runningNodes(world)) {
+    checkDescriptors(name, disk, built!.store);
+    checkConsumed(world, name, built!.store);
+  }
   const contents = await readAll(world, first!);
   for (const other of others) {
     const theirs = await readAll(world, other);

@@ -22,6 +22,7 @@ export type Invariant =
   | "NoDeleteWithoutAck"
   | "OrderPerChunk"
   | "StoredOnce"
+  | "ConsumerMissesNothing"
   | "CorruptNeverServed"
   | "PoisonSticky"
   | "Converges"
