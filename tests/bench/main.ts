@@ -1,10 +1,12 @@
 /**
  * `deno task bench`: how fast a node takes and gives messages, beside what `Deno.serve` alone can do; how fast they go
- * through the client; and what a cluster of such nodes can do on one machine.
+ * through the client; what a cluster of such nodes can do on one machine; and, with `--beside`, how the same work goes
+ * with what people would pick instead.
  *
  * @module
  */
 import { parseArgs } from "@std/cli";
+import { runBeside } from "./beside/run.ts";
 import { caseName, CASES } from "./cases.ts";
 import { CLIENT_CASES, clientCaseName } from "./client_cases.ts";
 import { catchUpOf, CLUSTER_WRITES, clusterCaseName } from "./cluster_cases.ts";
@@ -30,6 +32,10 @@ the client's (Debian: apt-get install wrk).
                     without the cluster
   --directory DIR   where data directories are made (the system's for temporary files)
   --cold            do not ready the file cache's memory before rounds of large writes
+  --beside          instead, the same work by Redis and NATS side by side with a node:
+                    by those of redis-server and nats-server that are installed
+  --messages N      how many messages are ingested there (5000000)
+  --plot FILE       draw what came out there, as SVG
   --json, --csv     for programs, instead of the table
   --check           end with an error if a goal is missed
   --list            names of the cases
@@ -43,13 +49,28 @@ function print(text: string): void {
 
 async function main(args: readonly string[]): Promise<number> {
   const flags = parseArgs(args, {
-    string: ["only", "seconds", "rounds", "url", "directory", "catch-up-mib"],
-    boolean: ["cold", "json", "csv", "check", "list", "help"],
+    string: ["only", "seconds", "rounds", "url", "directory", "catch-up-mib", "messages", "plot"],
+    boolean: ["beside", "cold", "json", "csv", "check", "list", "help"],
     unknown: (name) => {
       throw new Error(`unknown argument ${name}; --help tells what there is`);
     },
   });
   if (flags["help"]) return print(HELP), 0;
+  const form: Form = flags["json"] ? "json" : flags["csv"] ? "csv" : "table";
+  const directory = String(flags["directory"] ?? Deno.env.get("TMPDIR") ?? "/tmp");
+  if (flags["beside"]) {
+    const asked = {
+      only: new RegExp(String(flags["only"] ?? "")),
+      messages: positive("--messages", flags["messages"], 5_000_000),
+      rounds: positive("--rounds", flags["rounds"], 3),
+      seconds: positive("--seconds", flags["seconds"], 5),
+      directory,
+      form,
+      ...(flags["plot"] === undefined ? {} : { plot: String(flags["plot"]) }),
+    };
+    const isAllReached = await runBeside(asked, await thisMachine(), print);
+    return flags["check"] && !isAllReached ? 1 : 0;
+  }
   const mib = positive("--catch-up-mib", flags["catch-up-mib"], 1024);
   const chosen = choose(new RegExp(String(flags["only"] ?? "")), mib, flags["url"] !== undefined);
   const names = [
@@ -62,11 +83,10 @@ async function main(args: readonly string[]): Promise<number> {
   const plan: Plan = {
     seconds: positive("--seconds", flags["seconds"], 2),
     rounds: positive("--rounds", flags["rounds"], 3),
-    directory: String(flags["directory"] ?? Deno.env.get("TMPDIR") ?? "/tmp"),
+    directory,
     cold: flags["cold"] === true,
     ...(flags["url"] === undefined ? {} : { url: String(flags["url"]) }),
   };
-  const form: Form = flags["json"] ? "json" : flags["csv"] ? "csv" : "table";
   const isAllReached = await run(chosen, plan, await thisMachine(), form, print);
   return flags["check"] && !isAllReached ? 1 : 0;
 }

@@ -1,0 +1,112 @@
+/**
+ * Redis Streams: `redis-server` with an append-only file, and its own client for JavaScript.
+ *
+ * `process`: the file is synced once a second, the default of `appendonly yes`. `sync`: `appendfsync always`. Batches
+ * are what the client makes of commands that are issued together (automatic pipelining, as its documentation
+ * recommends), a thousand at a time; several such at once were not faster. Single messages: `redis-benchmark` without
+ * pipelining.
+ *
+ * @module
+ */
+import { createClient } from "redis";
+import {
+  type Client,
+  type Contender,
+  type Durability,
+  messageOf,
+  type RunningContender,
+} from "./contender.ts";
+import { freePort, output, startProgram } from "./program.ts";
+import { timeEach } from "./timing.ts";
+
+const STREAM = "bench";
+const PIPELINED = 1_000;
+const READ_COUNT = 10_000;
+
+/** Redis. */
+export const redis: Contender = {
+  name: "Redis",
+  about: "Redis Streams, append-only file",
+  async version() {
+    const server = /v=(\S+)/.exec(await output("redis-server", "--version"))?.[1] ?? "unknown";
+    return `redis-server ${server}, npm redis`;
+  },
+  async start(directory: string, durability: Durability) {
+    const port = freePort();
+    const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--save", ""];
+    const fsync = durability === "sync" ? "always" : "everysec";
+    args.push("--appendonly", "yes", "--appendfsync", fsync);
+    const program = await startProgram("redis-server", args, /Ready to accept connections/);
+    return { ...program, address: `redis://127.0.0.1:${port}`, directory };
+  },
+  async singles(server: RunningContender, { connections, seconds, bytes }) {
+    const { port } = new URL(server.address);
+    const command = ["XADD", STREAM, "*", "d", messageOf(bytes)];
+    const run = async (count: number): Promise<Map<string, number>> => {
+      const options = ["-p", port, "-c", String(connections), "-n", String(count), "-P", "1", "--csv"];
+      const csv = await output("redis-benchmark", ...options, ...command);
+      const [head, row] = csv.trim().split("\n").slice(-2).map((line) => line.replaceAll('"', "").split(","));
+      // The command itself is the first cell, and holds no comma.
+      return new Map(head!.map((name, i) => [name, Number(row![i])]));
+    };
+    const warm = await run(5_000);
+    const figures = await run(Math.max(1_000, Math.round(warm.get("rps")! * seconds)));
+    return {
+      perSecond: figures.get("rps")!,
+      p50Micros: figures.get("p50_latency_ms")! * 1_000,
+      p99Micros: figures.get("p99_latency_ms")! * 1_000,
+    };
+  },
+  async connect(address: string): Promise<Client> {
+    const client = createClient({ url: address });
+    await client.connect();
+    return {
+      async ingest(count, bytes) {
+        const d = messageOf(bytes);
+        for (let sent = 0; sent < count; sent += PIPELINED) {
+          const length = Math.min(PIPELINED, count - sent);
+          await Promise.all(Array.from({ length }, () => client.xAdd(STREAM, "*", { d })));
+        }
+      },
+      async readAll(count) {
+        let read = 0;
+        for (let id = "0"; read < count;) {
+          const found = await client.xRead({ key: STREAM, id }, { COUNT: READ_COUNT }) as
+            | { messages: { id: string; message: Record<string, string> }[] }[]
+            | null;
+          if (!found) break;
+          const { messages } = found[0]!;
+          read += messages.length;
+          id = messages.at(-1)!.id;
+        }
+        return read;
+      },
+      async latency(count, intervalMs) {
+        const reader = client.duplicate();
+        await reader.connect();
+        // Not "$": that is where the stream ends when the command arrives, which may be behind the first message.
+        const last = (await client.xRevRange("latency", "+", "-", { COUNT: 1 }))?.[0];
+        const arrivals: number[] = [];
+        const reading = (async () => {
+          for (let id = last?.id ?? "0"; arrivals.length < count;) {
+            const found = await reader.xRead({ key: "latency", id }, { BLOCK: 0 }) as
+              | { messages: { id: string }[] }[]
+              | null;
+            const now = performance.now();
+            for (const message of found?.[0]?.messages ?? []) {
+              arrivals.push(now);
+              id = message.id;
+            }
+          }
+        })();
+        const took = await timeEach(count, intervalMs, arrivals, async () => {
+          await client.xAdd("latency", "*", { d: messageOf(100) });
+        });
+        await reading;
+        await reader.close();
+        return took();
+      },
+      close: () => client.close(),
+    };
+  },
+};
