@@ -15,7 +15,7 @@
  * @module
  */
 import { ChukchaError, quote } from "../protocol/errors.ts";
-import { PIECES_MAX, STUCK_CHUNKS_MAX } from "../protocol/limits.ts";
+import { CONSUMER_PIECES_MAX, PIECES_MAX, STUCK_CHUNKS_MAX } from "../protocol/limits.ts";
 import type { Chunk } from "../storage/chunk.ts";
 import type { ChunkList } from "../storage/chunk_list.ts";
 import type { ChunkRange } from "../storage/chunk_reader.ts";
@@ -139,9 +139,7 @@ export class Taker {
         });
         continue;
       }
-      if (!choice.piece && want.leaseMs > 0 && this.#context.meter.pieces >= PIECES_MAX) {
-        throw tooManyPieces();
-      }
+      if (!choice.piece && want.leaseMs > 0) this.#checkRoom();
       const range = await this.#reading.read(choice, want.maxSize);
       if (!range) {
         failed++;
@@ -190,6 +188,17 @@ export class Taker {
     } else if (this.#isStale) this.#fresh.merge(place);
     this.#isStale = false;
     return place;
+  }
+
+  /** Throws `overloaded` where nothing new may be lent. */
+  #checkRoom(): void {
+    const isFull = this.#context.meter.pieces >= PIECES_MAX;
+    if (!isFull && this.pieces.size < CONSUMER_PIECES_MAX) return;
+    const whose = isFull ? `${PIECES_MAX} pieces of this node's consumers` : `${CONSUMER_PIECES_MAX} pieces`;
+    throw new ChukchaError(
+      "overloaded",
+      `consume: ${whose} are on lease, or came back, the most there may be; acknowledge some, or ask for larger ones`,
+    );
   }
 
   #choose(want: Want, place: ConsumerPlace): Choice | undefined {
@@ -294,11 +303,4 @@ export class Taker {
     const owners = this.#context.source.chunks(this.category)?.owners() ?? [];
     this.#turn = owners.length === 0 ? 0 : (owners.indexOf(owner) + 1) % owners.length;
   }
-}
-
-function tooManyPieces(): ChukchaError {
-  return new ChukchaError(
-    "overloaded",
-    `consume: ${PIECES_MAX} pieces are on lease on this node, or came back, the most there may be; acknowledge some`,
-  );
 }

@@ -403,6 +403,8 @@ export const LEASE_MS_MAX = 12 * 3_600_000;
 export const LEASE_CHECK_MS = 10;
 /** Pieces of one node that are on lease or came back, of all consumers; above, nothing new is lent. */
 export const PIECES_MAX = 100_000;
+/** Those of one consumer: workers that never acknowledge do not take the leases of others. */
+export const CONSUMER_PIECES_MAX = 20_000;
 /** Largest `max_deliveries`. */
 export const MAX_DELIVERIES_MAX = 1_000;
 /** Times that the history of a piece tells of, half of them the first ones. */

@@ -6,6 +6,7 @@ import type { Handed, Want } from "../../lib/consumers/source.ts";
 import { ChukchaError } from "../../lib/protocol/errors.ts";
 import {
   CONSUME_POLLS_MAX,
+  CONSUMER_PIECES_MAX,
   DEAD_LETTER_RETRY_MS,
   DISPENSERS_MAX,
   PIECES_MAX,
@@ -131,6 +132,19 @@ Deno.test("beyond so many pieces nothing new is lent; what came back to nobody m
   assertEquals(textOf(await consume(world, "b", UNLEASED)), "one\ntwo\n");
   world.clock.advance(1000);
   assertEquals(textOf(await consume(world, "b")), "one\ntwo\n");
+});
+
+Deno.test("one consumer's pieces are bounded by themselves, and what came back goes on being handed out", async () => {
+  const world = new ConsumersWorld();
+  const chunk = world.make("n", 0);
+  world.append(chunk, "\n".repeat(CONSUMER_PIECES_MAX + 1));
+  world.list(chunk);
+  const one = { ...WANT, maxSize: 1 };
+  for (let i = 0; i < CONSUMER_PIECES_MAX; i++) await consume(world, "a", one);
+  await assertOverloaded(consume(world, "a", one));
+  assertEquals((await consume(world, "b", one))?.size, 1);
+  world.clock.advance(1000);
+  assertEquals((await consume(world, "a", one))?.deliveries, 2);
 });
 
 Deno.test("beyond so many polls nobody waits, and who need not wait is served", async () => {
