@@ -15,19 +15,18 @@
 import { ChukchaError, quote } from "../protocol/errors.ts";
 import {
   CONSUMER_INTERVALS_MAX,
-  CONSUMERS_FORGOTTEN_MAX,
   CONSUMERS_MAX,
   CONSUMERS_SYNC_MS,
   TROUBLE_LOG_INTERVAL_MS,
 } from "../protocol/limits.ts";
 import type { ChunkPosition, From } from "../protocol/position.ts";
 import type { CategoryState } from "./category_state.ts";
-import { ChangeEntry } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
 import type { CancelTimer } from "./clock.ts";
 import { type ConsumerAck, type ConsumerChange, ConsumerChanges } from "./consumer_changes.ts";
-import { RecordedPlace } from "./consumer_place.ts";
+import type { RecordedPlace } from "./consumer_place.ts";
 import { type ConsumerRecord, countIntervals, mergeConsumers, sameConsumer } from "./consumer_record.ts";
+import { ConsumerTable } from "./consumer_table.ts";
 import { ConsumersFile, type FoundConsumers } from "./consumers_file.ts";
 import { toChukchaError } from "./failure.ts";
 import { without } from "./unread.ts";
@@ -40,27 +39,19 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What is known of one consumer, and its place in the order of changes. */
-interface Known {
-  place: RecordedPlace;
-  readonly entry: ChangeEntry;
-}
-
 /** Consumers, by name. */
 export class CategoryConsumers {
   readonly #state: CategoryState;
   readonly #changes: ConsumerChanges;
   readonly #file: ConsumersFile;
-  readonly #known = new Map<string, Known>();
-  #forgotten = 0;
+  readonly #table: ConsumerTable;
   /** There are consumers elsewhere that have no room here. */
   #untaken = false;
   readonly #acks: Waiting[] = [];
   readonly #moves: Waiting[] = [];
   #saving: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
-  /** Grows with each change; `#synced` is what of that is on the device. */
-  #version = 0;
+  /** Which version of what is known is on the device. */
   #synced = 0;
   #cancelSync: CancelTimer | undefined;
   #toldMs = -Infinity;
@@ -70,24 +61,23 @@ export class CategoryConsumers {
     this.#state = state;
     this.#changes = new ConsumerChanges(state);
     this.#file = new ConsumersFile(state.context.disk, state.directory.path, found?.recent ?? []);
-    found?.records.forEach((record, name) => this.#set(name, record, undefined));
+    this.#table = new ConsumerTable(state.name, state.context.changes, this.#changes.startOf);
+    found?.records.forEach((record, name) => this.#table.add(name, record, undefined));
   }
 
   /** Sorted by name, without those that are forgotten. */
   list(): RecordedPlace[] {
-    return [...this.#known.values()].map(({ place }) => place).filter(({ record }) => !record.forgotten)
-      .sort((a, b) => a.name < b.name ? -1 : 1);
+    return [...this.#table.present()].sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
   /** One that is not forgotten. */
   get(name: string): RecordedPlace | undefined {
-    const place = this.#known.get(name)?.place;
-    return place?.record.forgotten ? undefined : place;
+    return this.#table.get(name);
   }
 
   /** What is known of it, also that it is forgotten. */
   record(name: string): ConsumerRecord | undefined {
-    return this.#known.get(name)?.place.record;
+    return this.#table.record(name);
   }
 
   /** The existing one, or a new one. */
@@ -128,33 +118,32 @@ export class CategoryConsumers {
 
   /** Takes over what another node knows; `source`: who said so. */
   merge(name: string, told: ConsumerRecord, source: string | undefined): void {
-    const known = this.#known.get(name)?.place.record;
+    const known = this.record(name);
     if (countIntervals(told) > 2 * CONSUMER_INTERVALS_MAX) {
       return this.#leave(name, "its place has too many intervals");
     }
-    if (!known && !told.forgotten && this.#known.size - this.#forgotten >= CONSUMERS_MAX) {
+    if (!known && !told.forgotten && this.#table.size >= CONSUMERS_MAX) {
       return this.#leave(name, `there are ${CONSUMERS_MAX} already`);
     }
     const merged = known ? mergeConsumers(known, told) : told;
-    if (known && sameConsumer(merged, known)) return;
+    if (merged === known) return;
     // What is not taken over is handed out again, should its consumer come here.
     if (known && known.epoch === merged.epoch && countIntervals(merged) > CONSUMER_INTERVALS_MAX) return;
     // Whoever said so is told as well, unless that was all there is to know.
-    this.#set(name, merged, sameConsumer(merged, told) ? source : undefined);
+    this.#table.add(name, merged, sameConsumer(merged, told) ? source : undefined);
     this.syncSoon();
     this.#notify(name);
   }
 
   /** Whether there is none, but for those that are forgotten. */
   get isEmpty(): boolean {
-    return this.#known.size === this.#forgotten;
+    return this.#table.size === 0;
   }
 
   /** Whether all of them are done with a chunk, and there is at least one. */
   passed({ instance, number, size }: Chunk): boolean {
     if (this.#untaken || this.isEmpty) return false;
-    for (const { place } of this.#known.values()) {
-      if (place.record.forgotten) continue;
+    for (const place of this.#table.present()) {
       const unread = place.unread(instance);
       if (without(unread, { number, offset: 0 }, { number, offset: size }) !== unread) return false;
     }
@@ -163,7 +152,7 @@ export class CategoryConsumers {
 
   /** Puts what is known on the device within {@linkcode CONSUMERS_SYNC_MS}, if it is not. */
   syncSoon(): void {
-    if (this.#cancelSync || this.#version === this.#synced) return;
+    if (this.#cancelSync || this.#table.version === this.#synced) return;
     this.#cancelSync = this.#state.context.clock.after(CONSUMERS_SYNC_MS, () => {
       this.#cancelSync = undefined;
       this.#startSync();
@@ -173,11 +162,11 @@ export class CategoryConsumers {
   /** Puts what is known on the device now, and waits for what is under way. */
   async finish(): Promise<void> {
     while (this.#saving || this.#syncing) await (this.#saving ?? this.#syncing);
-    if (this.#version !== this.#synced) await this.#startSync();
+    if (this.#table.version !== this.#synced) await this.#startSync();
     // One that failed has asked for another one.
     this.#cancelSync?.();
     this.#cancelSync = undefined;
-    if (this.#version !== this.#synced || this.#saving) return;
+    if (this.#table.version !== this.#synced || this.#saving) return;
     await this.#file.tidy().catch((error) => this.#failed(error, []));
   }
 
@@ -213,11 +202,11 @@ export class CategoryConsumers {
     const { consumerSyncs } = this.#state.context;
     do {
       await consumerSyncs.run(async () => {
-        const version = this.#version;
+        const version = this.#table.version;
         const moved = await this.#group(this.#moves.splice(0), (all) => this.#file.sync(all), true);
         if (moved === undefined) return;
         // What was acknowledged meanwhile is in the other file.
-        this.#synced = this.#version === version + moved ? this.#version : version;
+        this.#synced = this.#table.version === version + moved ? this.#table.version : version;
       });
     } while (this.#moves.length > 0);
     this.#syncing = undefined;
@@ -246,28 +235,20 @@ export class CategoryConsumers {
     }
     try {
       await this.#state.directory.ensure();
-      const all = new Map(Array.from(this.#known, ([name, { place }]) => [name, place.record]));
-      draft.forEach((record, name) => {
-        const known = all.get(name);
-        all.set(name, known ? mergeConsumers(known, record) : record);
-      });
-      await write(all);
+      await write(this.#table.with(draft));
     } catch (error) {
       this.#failed(error, applied);
       return undefined;
     }
-    const before = this.#version;
-    draft.forEach((record, name) => {
-      const known = this.record(name);
-      this.#set(name, known ? mergeConsumers(known, record) : record, undefined);
-    });
+    const before = this.#table.version;
+    draft.forEach((record, name) => this.#table.add(name, record, undefined));
     applied.forEach(({ resolve }) => resolve());
-    return this.#version - before;
+    return this.#table.version - before;
   }
 
   #apply({ name, change }: Waiting, draft: Map<string, ConsumerRecord>): void {
     const known = draft.get(name) ?? this.record(name);
-    if (!known && this.#known.size - this.#forgotten + draft.size >= CONSUMERS_MAX) {
+    if (!known && this.#sizeWith(draft) >= CONSUMERS_MAX) {
       throw new ChukchaError(
         "overloaded",
         `consumer: ${
@@ -278,6 +259,12 @@ export class CategoryConsumers {
     }
     const record = change(known);
     if (record !== known) draft.set(name, record);
+  }
+
+  #sizeWith(draft: ReadonlyMap<string, ConsumerRecord>): number {
+    let size = this.#table.size;
+    for (const name of draft.keys()) if (!this.record(name)) size++;
+    return size;
   }
 
   #failed(error: unknown, waiting: readonly Waiting[]): void {
@@ -295,31 +282,6 @@ export class CategoryConsumers {
       category: this.#state.name,
       error: String(error),
     });
-  }
-
-  #set(name: string, record: ConsumerRecord, source: string | undefined): void {
-    const known = this.#known.get(name);
-    if (known?.place.record === record) return;
-    if (known?.place.record.forgotten) this.#forgotten--;
-    const entry = known?.entry ?? new ChangeEntry(this.#state.name, undefined, undefined, name);
-    // Those that are forgotten stand in the order in which they were.
-    if (record.forgotten) this.#known.delete(name);
-    this.#known.set(name, { place: new RecordedPlace(name, record, this.#changes.startOf), entry });
-    if (record.forgotten) this.#forgotten++;
-    this.#version++;
-    this.#state.context.changes.touch(entry, source);
-    if (this.#forgotten > CONSUMERS_FORGOTTEN_MAX) this.#drop();
-  }
-
-  /** Drops the one that was forgotten first. */
-  #drop(): void {
-    for (const [name, { place, entry }] of this.#known) {
-      if (!place.record.forgotten) continue;
-      this.#known.delete(name);
-      this.#state.context.changes.remove(entry);
-      this.#forgotten--;
-      return;
-    }
   }
 
   #leave(name: string, why: string): void {
