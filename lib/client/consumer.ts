@@ -13,6 +13,8 @@ import {
   CLIENT_PREFETCH_DEFAULT,
   CLIENT_PREFETCH_MAX,
   CLIENT_RENEW_MS_DEFAULT,
+  LEASE_MS_MAX,
+  MAX_DELIVERIES_MAX,
   READ_BYTES_DEFAULT,
   READ_BYTES_MAX,
 } from "../protocol/limits.ts";
@@ -41,7 +43,8 @@ export interface ConsumerOptions {
    */
   readonly maxBytes?: number | undefined;
   /**
-   * Milliseconds for which messages are lent to this worker. When it dies, others are given them after this time at most.
+   * Milliseconds for which messages are lent to this worker: 100 to 12 hours. When it dies, others are given them after
+   * this time at most.
    *
    * @default 30000
    */
@@ -150,13 +153,14 @@ export class Consumer implements AsyncIterable<Batch>, AsyncDisposable {
     this.#signal = options.signal;
     this.#patience = { giveUpMs: within("giveUpMs", giveUpMs, 1, Infinity), onTrouble };
     this.#prefetch = whole("prefetch", options.prefetch, 0, CLIENT_PREFETCH_MAX) ?? CLIENT_PREFETCH_DEFAULT;
-    const leaseMs = whole("leaseMs", options.leaseMs, CLIENT_LEASE_MS_MIN) ?? CLIENT_LEASE_MS_DEFAULT;
+    const leaseMs = whole("leaseMs", options.leaseMs, CLIENT_LEASE_MS_MIN, LEASE_MS_MAX) ??
+      CLIENT_LEASE_MS_DEFAULT;
     this.#consume = {
       consumer: name,
       maxSize: whole("maxBytes", options.maxBytes, 1, READ_BYTES_MAX) ?? READ_BYTES_DEFAULT,
       from: from === undefined ? undefined : formatFrom(from),
       leaseMs,
-      maxDeliveries: whole("maxDeliveries", maxDeliveries, 0),
+      maxDeliveries: whole("maxDeliveries", maxDeliveries, 0, MAX_DELIVERIES_MAX),
       worker,
     };
     this.#holdings = new Holdings({

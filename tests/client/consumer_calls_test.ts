@@ -128,3 +128,32 @@ Deno.test("a signal that outlives many requests keeps nothing of them, and abort
   controller.abort(new RangeError("enough"));
   await assertRejects(() => consuming, RangeError, "enough");
 });
+
+Deno.test("answerMs bounds how long a node may say nothing, and not how long its answer takes", async () => {
+  const late = Promise.withResolvers<void>();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async ({ url }) => {
+    if (url.includes("consumer=silent")) {
+      await late.promise;
+      return new Response();
+    }
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new Uint8Array([120]));
+        // The second half comes when the other request has been given up: later than the head may come.
+        void late.promise.then(() => {
+          controller.enqueue(new Uint8Array([10]));
+          controller.close();
+        });
+      },
+    });
+    return new Response(body, { headers: HEAD });
+  });
+  const client = new ChukchaClient({ server: `http://127.0.0.1:${server.addr.port}` });
+  const slow = client.consume("web", { consumer: "slow", answerMs: 200 });
+  const silent = { consumer: "silent", waitMs: 100, answerMs: 200 };
+  const error = await assertRejects(() => client.consume("web", silent), TransportError);
+  assertEquals(error.message.endsWith(": no answer within 300 ms"), true, error.message);
+  late.resolve();
+  assertEquals((await slow)?.bytes.length, 2);
+  await server.shutdown();
+});
