@@ -211,3 +211,25 @@ Deno.test("a consumer that another node has just made, or has made while it was 
     await cluster.pass(3 * MINUTE);
     assertEquals(numbers(cluster, "a"), [1, 2]);
   }));
+
+Deno.test("a node that loses its disk does not write where a consumer has been, although nobody had a copy of that", () =>
+  withCluster({}, async (cluster) => {
+    for (const other of ["b", "c"]) cluster.link("a", other, "cut");
+    for (let i = 0; i < 2; i++) await cluster.during(cluster.node("a").write("web", "123456789\n"));
+    // Its worker read at a, and can reach b as well.
+    await ack(cluster, "b", 0);
+    await ack(cluster, "b", 1);
+    await known(cluster, "0 [[0,10,1,0],[1,10]]", ["b", "c"]);
+    await cluster.kill("a", "wipe");
+    for (const other of ["b", "c"]) cluster.link("a", other, "up");
+    await cluster.start("a");
+    await cluster.until(() => cluster.node("a").store.joined, "a has joined");
+    await write(cluster, 1);
+    const [chunk] = cluster.node("a").list("web");
+    const number = Number(chunk!.name.slice(-9));
+    assert(number > 1, chunk!.name);
+    for (const instance of THREE) {
+      const unread = consumers(cluster, instance).get("x")!.unread("a");
+      assertEquals(encodeUnread(unread).at(-1), [1, 10], "all of the new chunk is behind this");
+    }
+  }));
