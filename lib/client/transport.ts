@@ -89,6 +89,7 @@ export class Transport {
         waitMs = wholeMs;
       }
       if (!response.ok) throw await this.#refusal(attempt, response);
+      if (attempt.isStream && response.body) RESPONSES.set(response.body, response);
       return await take(response);
     } catch (error) {
       if (error instanceof ChukchaError || error instanceof TransportError) throw error;
@@ -173,6 +174,12 @@ function retryAfter({ headers }: Response): number | undefined {
   const ms = /^\d{1,9}$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
+
+/**
+ * The answers whose bodies are streamed, for as long as somebody holds the body. Deno keeps nothing of an answer for the
+ * signal of its request: once it is collected, the signal does not end its body any more.
+ */
+const RESPONSES = new WeakMap<ReadableStream, Response>();
 
 /**
  * As `AbortSignal.any`, for as long as it is not forgotten. Node keeps something of each such signal for as long as its

@@ -136,3 +136,39 @@ Deno.test("a tail of a real node gives what is there, and what comes", async () 
   }
   assertEquals(got, [1, 2, 3]);
 });
+
+Deno.test("tail: a signal ends one that waits, although all garbage was collected meanwhile", async () => {
+  await using waiting = node(undefined);
+  // In a process of its own, which may collect garbage when it wants to.
+  const script = `
+    import { ChukchaClient } from "${new URL("../../lib/client/mod.ts", import.meta.url)}";
+    const client = new ChukchaClient({ server: "${waiting.url}" });
+    for (const how of ["follow", "tail"]) {
+      const ending = new AbortController();
+      const pieces = client[how]("web", { signal: ending.signal });
+      let size = 0;
+      while (size < ${
+    2 * MESSAGES.length
+  }) size += ((value) => (value.bytes ?? value).length)((await pieces.next()).value);
+      const more = pieces.next().then(() => "more", (error) => error);
+      for (let i = 0; i < 5; i++) {
+        gc();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      ending.abort("over");
+      console.log(await more);
+    }
+    Deno.exit();`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--v8-flags=--expose-gc", "-"],
+    cwd: new URL("../..", import.meta.url),
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    signal: AbortSignal.timeout(10_000),
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(script));
+  await writer.close();
+  assertEquals(new TextDecoder().decode((await child.output()).stdout), "over\nover\n");
+});
