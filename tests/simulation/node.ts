@@ -166,7 +166,7 @@ export class SimulatedNode {
     const { diskLife, life } = this;
     const refusal = service.refusal();
     if (refusal) throw refusal;
-    if (demand.replicas > service.peerCount) throw new ChukchaError("invalid_parameter", "too many");
+    if (demand.replicas >= this.world.nodes.length) throw new ChukchaError("invalid_parameter", "too many");
     const result = await storeBatch(service, category, bytes, demand, () => {}, source);
     // A process that is dead by now answers nobody. Of what is processed, nothing is left to be promised.
     if (!life?.alive || result.known === "processed") return result;
