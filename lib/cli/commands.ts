@@ -7,7 +7,10 @@ import { ack } from "./ack.ts";
 import { categories } from "./categories.ts";
 import { chunks } from "./chunks.ts";
 import type { Command } from "./command.ts";
+import { completionsOf } from "./completions.ts";
+import { consumers } from "./consumers.ts";
 import { read } from "./read.ts";
+import { seek } from "./seek.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 import { tail } from "./tail.ts";
@@ -25,8 +28,11 @@ export const COMMANDS: readonly Command[] = [
   ack,
   categories,
   chunks,
+  consumers,
+  seek,
   status,
   verify,
   token,
+  completionsOf(() => COMMANDS),
   version,
 ];

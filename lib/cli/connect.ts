@@ -2,19 +2,22 @@
  * The node that a command talks to: `--server`, else `CHUKCHA_SERVER`, else the default of `serve`; what it is shown,
  * `--token-file`, else `CHUKCHA_TOKEN`; and whom its certificate may come from, `--ca`, else `CHUKCHA_CA`.
  *
+ * Several may be named. Only `tail --consumer` goes on at another one, since only a consumer's place is the same
+ * everywhere; all other commands take the first.
+ *
  * There is no flag for a token itself: whatever is on a command line can be read by every user of the machine.
  *
  * @module
  */
-import { ChukchaClient, ChukchaError, type ClientOptions, SERVER_DEFAULT } from "../client/mod.ts";
+import { ChukchaClient, ChukchaError, type ClientOptions, SERVER_DEFAULT, Servers } from "../client/mod.ts";
 import { quote } from "../protocol/errors.ts";
-import { checkCategory, checkChunk } from "../protocol/names.ts";
+import { checkCategory, checkChunk, checkConsumer } from "../protocol/names.ts";
 import { type Flag, type Invocation, UsageError } from "./command.ts";
 
 const SERVER_FLAG: Flag = {
   name: "server",
-  placeholder: "URL",
-  help: "the node to talk to; also CHUKCHA_SERVER",
+  placeholder: "URL[,URL…]",
+  help: "the node to talk to; also CHUKCHA_SERVER. Of several, `tail --consumer` takes the next if one fails",
   default: SERVER_DEFAULT,
 };
 
@@ -38,12 +41,27 @@ export const JSON_FLAG: Flag = { name: "json", help: "print JSON, for programs" 
 
 /** A client for the node that was asked for. */
 export function connect({ flags, env }: Pick<Invocation, "flags" | "env">): ChukchaClient {
+  return connecting(
+    { flags, env },
+    ([server], options) => new ChukchaClient({ server: server!, ...options }),
+  );
+}
+
+/** Clients for all nodes that were asked for. */
+export function connectAll({ flags, env }: Pick<Invocation, "flags" | "env">): Servers {
+  return connecting({ flags, env }, (servers, options) => new Servers({ servers, ...options }));
+}
+
+function connecting<T>(
+  { flags, env }: Pick<Invocation, "flags" | "env">,
+  make: (servers: readonly string[], options: Omit<ClientOptions, "server">) => T,
+): T {
   const flag = flags.text("server");
-  const text = flag ?? (env.CHUKCHA_SERVER || SERVER_DEFAULT);
+  const named = (flag ?? (env.CHUKCHA_SERVER || SERVER_DEFAULT)).split(",").map((text) => text.trim());
   // What people copy from the line that `serve` prints, or from --listen, may lack its scheme.
-  const server = text.includes("://") ? text : `http://${text}`;
+  const servers = named.map((text) => text.includes("://") ? text : `http://${text}`);
   try {
-    return new ChukchaClient({ server, ...tokenOf({ flags, env }), ...fetchOf({ flags, env }, server) });
+    return make(servers, { ...tokenOf({ flags, env }), ...fetchOf({ flags, env }, servers) });
   } catch (error) {
     if (!(error instanceof ChukchaError)) throw error;
     const place = flag === undefined ? "CHUKCHA_SERVER (environment)" : "--server";
@@ -65,7 +83,7 @@ function tokenOf({ flags, env }: Pick<Invocation, "flags" | "env">): Pick<Client
 /** HTTP/1 for TLS: reused connections of HTTP/2 can stall. */
 function fetchOf(
   { flags, env }: Pick<Invocation, "flags" | "env">,
-  server: string,
+  servers: readonly string[],
 ): Pick<ClientOptions, "fetch"> {
   const flag = flags.text("ca");
   const path = flag ?? env.CHUKCHA_CA;
@@ -74,7 +92,7 @@ function fetchOf(
   if (text !== undefined && !text.includes("-----BEGIN CERTIFICATE-----")) {
     throw new UsageError(`${name}: no certificate in ${quote(path!)}: PEM is expected`);
   }
-  if (!server.startsWith("https:")) return {};
+  if (!servers.some((server) => server.startsWith("https:"))) return {};
   try {
     const client = Deno.createHttpClient({ http2: false, ...(text !== undefined && { caCerts: [text] }) });
     return { fetch: (input, init) => fetch(input, { ...init, client } as RequestInit) };
@@ -99,6 +117,11 @@ export function categoryArgument(text = ""): string {
 /** The chunk that a command was given, by an argument or a flag of that name. */
 export function chunkArgument(text: string, name: string): string {
   return usage(() => checkChunk(text, name));
+}
+
+/** The consumer that a command was given, by an argument or a flag of that name. */
+export function consumerArgument(text: string, name: string): string {
+  return usage(() => checkConsumer(text, name));
 }
 
 function usage<T>(check: () => T): T {

@@ -1,5 +1,5 @@
 /**
- * `chukcha tail`: what is there, then what comes.
+ * `chukcha tail`: what is there, then what comes; with `--consumer`, what that one has not acknowledged.
  *
  * It takes the stream of events, not the plain lines: only events say where to go on after a break, so that nothing is
  * lost or repeated, and their signs of life tell a quiet category from a dead connection. The price is the node's work
@@ -10,13 +10,13 @@
 import { type ChukchaClient, isRetryable, TransportError } from "../client/mod.ts";
 import { formatCursor, parseFrom } from "../protocol/position.ts";
 import { parseChunkName } from "../protocol/names.ts";
-import { categoryArgument, connect, NODE_FLAGS } from "./connect.ts";
+import { categoryArgument, connect, connectAll, consumerArgument, NODE_FLAGS } from "./connect.ts";
 import { type Command, EXIT, Interrupted, type Invocation, UsageError } from "./command.ts";
 import { explain } from "./explain.ts";
+import { COUNT_FLAG, MessageLimit } from "./message_limit.ts";
 import { watchOutput } from "./output_watch.ts";
 import { pauseBefore, sleep } from "./retry.ts";
-
-const NEWLINE = 0x0a;
+import { tailAsConsumer } from "./tail_consumer.ts";
 
 /** The command. */
 export const tail: Command = {
@@ -27,6 +27,9 @@ export const tail: Command = {
     "Runs until Ctrl-C, or until --count messages are printed. When the connection breaks, it connects again and goes\n" +
     "on behind the last message that it printed. The category may not exist yet.",
     "Messages of one owner come in their order. For a lot of old messages, `chukcha read` is faster.",
+    "With --consumer it reads as that consumer, whose place the cluster remembers: what was printed is acknowledged, and\n" +
+    "does not come again, here or at another node; several that use one name share the messages. --from counts when the\n" +
+    "consumer is new. What was printed counts as processed: into a pipe, use it only where that is so.",
   ],
   flags: [
     {
@@ -36,13 +39,19 @@ export const tail: Command = {
         "where to start; TIME like 2026-11-22T10:00:00Z (UTC if it names no zone) or milliseconds since 1970",
       default: "earliest",
     },
-    { name: "count", short: "n", placeholder: "N", help: "stop after N messages" },
+    {
+      name: "consumer",
+      placeholder: "NAME",
+      help: "read as this consumer, and acknowledge what was printed",
+    },
+    COUNT_FLAG,
     ...NODE_FLAGS,
   ],
   examples: [
     ["chukcha tail web --from latest", "only what comes from now on"],
     ["chukcha tail web --from 2026-11-22T10:00:00Z | grep error", "since a time"],
     ["chukcha tail web -n 1", "the first message"],
+    ["chukcha tail web --consumer indexer", "what the consumer indexer has not acknowledged, and what comes"],
   ],
   run,
 };
@@ -50,18 +59,25 @@ export const tail: Command = {
 async function run({ positionals, flags, env, terminal, signal }: Invocation): Promise<number> {
   const category = categoryArgument(positionals[0]);
   const from = flags.text("from") ?? "earliest";
-  const count = flags.count("count", 1, Number.MAX_SAFE_INTEGER) ?? Infinity;
+  const consumer = flags.text("consumer");
+  const limit = MessageLimit.of(flags);
   checkFrom(from);
+  if (consumer !== undefined) consumerArgument(consumer, "--consumer");
+  const servers = consumer === undefined ? undefined : connectAll({ flags, env });
   const client = connect({ flags, env });
   const note = (line: string) => terminal.note(`chukcha tail: ${line}`);
   const output = watchOutput();
   const either = AbortSignal.any([signal, output.signal]);
-  let wanted = count;
   try {
-    for await (const { bytes, messages } of followForEver(client, { category, from, signal: either, note })) {
-      await terminal.write(messages > wanted ? bytes.subarray(0, endOf(bytes, wanted)) : bytes);
-      wanted -= messages;
-      if (wanted <= 0) break;
+    if (servers) {
+      const write = (bytes: Uint8Array) => terminal.write(bytes);
+      const options = { category, consumer: consumer!, from, limit, signal: either, note, write };
+      await tailAsConsumer(servers, options);
+    } else {
+      for await (const { bytes } of followForEver(client, { category, from, signal: either, note })) {
+        await terminal.write(limit.take(bytes));
+        if (limit.isReached) break;
+      }
     }
   } catch (error) {
     // Ctrl-C is how a tail is meant to end.
@@ -78,13 +94,6 @@ function checkFrom(from: string): void {
   } catch (error) {
     throw new UsageError(`--${(error as Error).message}`);
   }
-}
-
-/** Where the `n`th message ends. */
-function endOf(bytes: Uint8Array, n: number): number {
-  let end = 0;
-  for (let i = 0; i < n; i++) end = bytes.indexOf(NEWLINE, end) + 1;
-  return end;
 }
 
 interface FollowOptions {
