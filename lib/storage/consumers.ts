@@ -38,10 +38,9 @@ export interface Consumers {
    * Bytes `from` up to before `to` of a chunk are processed. A consumer that was never used begins at the earliest with
    * it. Of a complete chunk, its end is the end of all that is in it; of one that is deleted there is nothing to do.
    *
-   * Rejects with `position_moved` where `epoch` is given and has passed, `behind` where this node has not heard of it
-   * yet, `consumer_not_found` for one that is
-   * forgotten, `chunk_not_found` for one that nobody can have written, `not_complete` for bytes that this node has not
-   * written yet, `overloaded`, or what the disk said.
+   * Rejects with `position_moved` where `epoch` is given and has passed, `behind` where this node has not heard of it or of
+   * the chunk yet, `consumer_not_found` for one that is forgotten, `chunk_not_found` for one that nobody can have written,
+   * `not_complete` for bytes that this node has not written yet, `overloaded`, or what the disk said.
    */
   acknowledge(name: string, chunk: string, from: number, to: number, epoch?: number): Promise<void>;
   /**
