@@ -21,6 +21,7 @@ import {
   CLIENT_LEAVE_MS,
   CLIENT_LEFT_MS,
   CLIENT_POLL_MS,
+  CLIENT_RETRY_MS_MIN,
   CLIENT_SETTLE_MS,
 } from "../protocol/limits.ts";
 import { Batch } from "./batch.ts";
@@ -163,6 +164,7 @@ export class Feed {
     const { signal } = this.#ending;
     let head: ConsumedHead | undefined;
     let startMs = 0;
+    const askedMs = performance.now();
     const onHead = (said: ConsumedHead): void => {
       head = said;
       startMs = performance.now();
@@ -177,7 +179,11 @@ export class Feed {
         signal: this.#leaving.signal,
       });
       this.#route.worked();
-      if (!got) return;
+      if (!got) {
+        // Something on the way may cut waits short: that must not make a loop without pauses of them.
+        if (performance.now() - askedMs < CLIENT_RETRY_MS_MIN) await pause(CLIENT_RETRY_MS_MIN, signal);
+        return;
+      }
       const batch = new Batch(category, got, holdings);
       holdings.add(batch, client, startMs, got.leaseMs ?? consume.leaseMs);
       if (signal.aborted) return await holdings.giveBack([batch]);

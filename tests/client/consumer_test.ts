@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type Batch,
+  ChukchaClient,
   ChukchaError,
   Consumer,
   type ConsumerOptions,
@@ -321,4 +322,20 @@ Deno.test("one loop at a time, and options are judged before anything is sent", 
     const [name] = Object.keys(options);
     assertThrows(() => all.consumer(options), ChukchaError, `${name}: `);
   }
+});
+
+Deno.test("a node that has nothing and does not wait is not asked without pauses", async () => {
+  const times: number[] = [];
+  const controller = new AbortController();
+  const client = new ChukchaClient({
+    fetch: () => {
+      times.push(performance.now());
+      if (times.length === 4) controller.abort(new RangeError("enough"));
+      return Promise.resolve(new Response(null, { status: 204 }));
+    },
+  });
+  const nodes = { inOrder: () => [client], failed() {}, worked() {} };
+  const consumer = new Consumer(nodes, "web", { name: "indexer", signal: controller.signal });
+  await assertRejects(() => consumer[Symbol.asyncIterator]().next(), RangeError, "enough");
+  assert(times.at(-1)! - times[0]! >= 250, String(times));
 });
