@@ -30,6 +30,7 @@ import {
   CLIENT_RETRY_MS_MAX,
   CLIENT_RETRY_MS_MIN,
   CLIENT_SAME_NODE_TRIES,
+  CLIENT_SILENT_NODE_TRIES,
 } from "../protocol/limits.ts";
 import type { WriteResult } from "../protocol/types.ts";
 import type { ChukchaClient } from "./client.ts";
@@ -155,7 +156,7 @@ export class Delivery {
       timeoutMs: confirmMs,
       producer: this.#id,
       sequence,
-      answerMs: (CLIENT_ANSWER_MS + sendMs) * 2 ** Math.min(lost, 10),
+      answerMs: (CLIENT_ANSWER_MS + sendMs) * 2 ** Math.min(lost >> 1, 10),
       signal,
     });
   }
@@ -223,8 +224,9 @@ export class Delivery {
     if (attempts.home !== client) return false;
     attempts.failuresAtHome++;
     if (!this.#options.mayDuplicate) return true;
-    const isGone = error instanceof TransportError && error.neverConnected;
-    return !isGone && attempts.failuresAtHome < CLIENT_SAME_NODE_TRIES;
+    if (error instanceof TransportError && error.neverConnected) return false;
+    // A node that is silent takes much longer to fail than one that answers.
+    return attempts.failuresAtHome < (isLost(error) ? CLIENT_SILENT_NODE_TRIES : CLIENT_SAME_NODE_TRIES);
   }
 
   get #giveUpMs(): number {
@@ -250,8 +252,11 @@ export class Delivery {
       nodes.worked(preferred);
       this.#client = preferred;
     };
-    // What it rejects with is the end of everything, or what `ready` does not expect of a node.
-    this.#looking = look().catch(() => nodes.failed(preferred)).finally(() => this.#looking = undefined);
+    const failed = (): void => {
+      // Unless it was only the end of this producer.
+      if (!signal.aborted) nodes.failed(preferred);
+    };
+    this.#looking = look().catch(failed).finally(() => this.#looking = undefined);
   }
 }
 

@@ -378,10 +378,12 @@ export const CLIENT_IN_FLIGHT_MAX = 64;
 export const CLIENT_LINGER_MS_MAX = 60_000;
 /** A producer has nodes wait this long for what an answer has to wait for; then it asks again. */
 export const CLIENT_CONFIRM_MS_DEFAULT = 10_000;
-/** A batch is given this much more time to be sent; after a timeout, twice that, and so on. */
+/** A batch is given this much more time to be sent; after two timeouts twice that, and so on. */
 export const CLIENT_BYTES_PER_S_MIN = 64 * KIB;
 /** Attempts at a node that may have written a batch before it is sent to another one. */
 export const CLIENT_SAME_NODE_TRIES = 3;
+/** The same where no answer came at all. */
+export const CLIENT_SILENT_NODE_TRIES = 2;
 /** A node that asks for a longer pause than this is asked sooner. */
 export const CLIENT_RETRY_AFTER_MS_MAX = 60_000;
 /** A node that failed a client comes last among those that it may ask for this long; it doubles from time to time. */

@@ -254,6 +254,20 @@ Deno.test("the signal of a producer ends it at once, whatever is under way", asy
   pause.lift();
 });
 
+Deno.test("what a hook sends while its producer is aborted is refused", async () => {
+  const controller = new AbortController();
+  let late: Promise<unknown> | undefined;
+  await using all = await one({
+    signal: controller.signal,
+    lingerMs: 60_000,
+    onFailure: () => void (late = all.producer.send("late")),
+  });
+  const sent = failure(all.producer.send("a"));
+  controller.abort();
+  await sent;
+  assertEquals((await failure(late!)).code, "aborted");
+});
+
 Deno.test("a producer whose signal is aborted already sends nothing", async () => {
   await using all = await one({ signal: AbortSignal.abort() });
   assertEquals((await failure(all.producer.send("a"))).code, "aborted");
@@ -340,10 +354,12 @@ Deno.test("a rejection that nobody looks at is never unhandled", async () => {
     producer.send("b", { signal: controller.signal });
     producer.send("c\n");
     controller.abort();
-    producer.flush({ signal: AbortSignal.abort() }).catch(() => {});
+    producer.flush({ signal: AbortSignal.abort() });
+    producer.flush();
     await producer.ready;
     producer.send("d");
     producer.close();
+    producer.close({ signal: AbortSignal.abort() });
     producer.send("e");
     await all[Symbol.asyncDispose]();
     // Unhandled rejections are told in a task of their own.
