@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Batch } from "@chukcha/chukcha";
+import type { Batch } from "chukcha";
 
 /** The table; each message of the category "web" is a row of it. */
 export const TABLE = `

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Batch } from "@chukcha/chukcha";
+import type { Batch } from "chukcha";
 import { DatabaseSync } from "node:sqlite";
 
 /** A message of the category "articles": this article is not what it was. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Batch } from "@chukcha/chukcha";
+import type { Batch } from "chukcha";
 import type { Sql } from "postgres";
 
 /** A message of the category "payments". */

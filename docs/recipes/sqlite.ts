@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Batch } from "@chukcha/chukcha";
+import type { Batch } from "chukcha";
 import { DatabaseSync } from "node:sqlite";
 
 /** A message of the category "web". */

@@ -65,14 +65,14 @@ export function acknowledge(transport: Transport, category: string, options: Ack
 
 /** `POST /lease`. */
 export function lease(transport: Transport, category: string, options: LeaseOptions): Promise<void> {
-  const { consumer, chunk, offset, size, leaseMs, signal, answerMs } = options;
+  const { consumer, chunk, offset, size, leaseMs, deliveries, signal, answerMs } = options;
   const what = leaseMs === 0 ? "give back" : "keep the lease of";
   return transport.request({
     action: `${what} chunk "${checkChunk(chunk)}" of category "${checkCategory(category)}" as ${
       quote(checkConsumer(consumer))
     }`,
     path: "lease",
-    query: { category, consumer, chunk, offset, size, lease: leaseMs },
+    query: { category, consumer, chunk, offset, size, lease: leaseMs, deliveries },
     method: "POST",
     signal,
     answerMs,

@@ -108,6 +108,13 @@ export interface LeaseOptions extends PromptOptions {
   readonly size: number;
   /** Milliseconds from now until the lease ends; 0 gives the messages back at once. */
   readonly leaseMs: number;
+  /**
+   * How often they had been handed out when they were, as the node said: so that what somebody else holds by now, since
+   * this lease was over, is not meant.
+   *
+   * @default whoever holds them is meant
+   */
+  readonly deliveries?: number | undefined;
 }
 
 /** Which consumer goes where. */

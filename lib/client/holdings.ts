@@ -220,8 +220,8 @@ export class Holdings implements BatchKeeper {
 
   #send(client: ChukchaClient, head: ConsumedHead | Batch, leaseMs: number, answerMs: number): Promise<void> {
     const { category, consumer } = this.#options;
-    const { chunk, offset, nextOffset: size } = head;
-    return client.lease(category, { consumer, chunk, offset, size, leaseMs, answerMs });
+    const { chunk, offset, nextOffset: size, deliveries } = head;
+    return client.lease(category, { consumer, chunk, offset, size, leaseMs, deliveries, answerMs });
   }
 
   #tell(error: unknown): void {

@@ -83,6 +83,7 @@ Deno.test("ack, lease, consumers, seek and forget send what they are given", asy
   const piece = { consumer: "c", chunk: CHUNK, offset: 4, size: 6 };
   await client.ack("web", { ...piece, epoch: 3 });
   await client.lease("web", { ...piece, leaseMs: 0 });
+  await client.lease("web", { ...piece, leaseMs: 500, deliveries: 2 });
   assertEquals(await client.consumers(), [INFO]);
   assertEquals(await client.consumers("web"), [INFO]);
   assertEquals(await client.seek("web", { consumer: "c", to: "latest" }), INFO);
@@ -91,6 +92,7 @@ Deno.test("ack, lease, consumers, seek and forget send what they are given", asy
   assertEquals(asked, [
     `POST /ack?category=web&consumer=c&chunk=${CHUNK}&offset=4&size=6&epoch=3`,
     `POST /lease?category=web&consumer=c&chunk=${CHUNK}&offset=4&size=6&lease=0`,
+    `POST /lease?category=web&consumer=c&chunk=${CHUNK}&offset=4&size=6&lease=500&deliveries=2`,
     "GET /consumers",
     "GET /consumers?category=web",
     "POST /seek?category=web&consumer=c&to=latest",

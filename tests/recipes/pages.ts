@@ -9,7 +9,6 @@
 
 /** Where pages and files are. */
 export const RECIPES = new URL("../../docs/recipes/", import.meta.url);
-const CLIENT = new URL("../../lib/client/mod.ts", import.meta.url).href;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 
 /** A page, or a file beside it. */
@@ -52,7 +51,7 @@ export async function layOut(
   }
   if (name !== "README") files.set(`${name}.ts`, read(`${name}.ts`));
   for (const [file, text] of files) {
-    await Deno.writeTextFile(`${directory}/${file}`, text.replaceAll("@chukcha/chukcha", CLIENT));
+    await Deno.writeTextFile(`${directory}/${file}`, text);
   }
   return (program) => ["run", "-A", "--no-check", "--config", CONFIG, `${directory}/${program}`];
 }
