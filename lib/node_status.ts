@@ -8,7 +8,8 @@ import type { Service } from "./http/service.ts";
 import { formatPeers } from "./peers.ts";
 import { describePromise } from "./promise.ts";
 import { formatCategoryLimits } from "./protocol/category_limits.ts";
-import type { HealthCheck, NodeStatus } from "./protocol/types.ts";
+import { STATUS_CONSUMERS_MAX } from "./protocol/limits.ts";
+import type { ConsumerInfo, HealthCheck, NodeStatus } from "./protocol/types.ts";
 import type { Cluster } from "./replication/cluster.ts";
 import { formatListen, type Settings } from "./settings.ts";
 import { VERSION } from "./version.ts";
@@ -19,14 +20,16 @@ export function servingCheck(draining: boolean): HealthCheck {
 }
 
 /** Everything that `/status` tells; `more` are checks besides those of the service. */
-export function statusOf(
+export async function statusOf(
   settings: Settings,
   service: Service,
   cluster: Cluster | undefined,
   uptimeMs: number,
   more: readonly HealthCheck[],
-): NodeStatus {
+): Promise<NodeStatus> {
   const { store } = service;
+  // First: all the rest is as it is when this answers.
+  const consumers = consumersOf(await service.dispensers.list(store.consumedCategories()));
   const totals = store.totals();
   const checks = [...service.readiness(), store.checkChunks(totals), ...more];
   const { categories, chunks, bytes, openFiles } = totals;
@@ -44,6 +47,7 @@ export function statusOf(
     categories,
     chunks,
     bytes,
+    consumers,
     peers: cluster?.status() ?? [],
     disk: { path: settings.dataDir, free_bytes: freeBytes, total_bytes: totalBytes },
     scrub: store.scrubStatus(),
@@ -63,4 +67,14 @@ export function statusOf(
       corsOrigin: settings.corsOrigin.join(","),
     },
   };
+}
+
+/** Those that are furthest behind. */
+function consumersOf(all: readonly ConsumerInfo[]): NodeStatus["consumers"] {
+  const behind = all.toSorted((one, other) => other.lag_bytes - one.lag_bytes)
+    .slice(0, STATUS_CONSUMERS_MAX)
+    .map(({ category, consumer, lag_bytes, lag_chunks, leased_bytes }) => {
+      return { category, consumer, lag_bytes, lag_chunks, leased_bytes };
+    });
+  return { count: all.length, behind };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { NodeStatus, PeerStatus, ScrubStatus } from "../client/mod.ts";
-import { formatCount, formatDuration, formatSize } from "../quantities.ts";
+import { formatCount, formatDuration, formatSize, plural } from "../quantities.ts";
 import { columns } from "./help.ts";
 
 /** Several lines, without a `\n` behind the last one. */
@@ -16,6 +16,7 @@ export function statusReport(found: NodeStatus): string {
     found.promise,
     columns(checks),
     columns(peerRows(found.peers)),
+    columns(consumerRows(found.consumers)),
     columns([
       ["version", `${version}, up ${formatDuration(found.uptime_ms)}, incarnation ${found.incarnation}`],
       [
@@ -41,6 +42,20 @@ function scrubRow({ interval_ms, last_round_ms, chunks, damaged, healed, unheale
     ? "first round under way"
     : `last round ended ${new Date(last_round_ms).toISOString()}`;
   return `${counted(chunks, "chunk", "chunks")} looked at, ${round}; ${found}`;
+}
+
+/** Who is furthest behind. */
+function consumerRows({ count, behind }: NodeStatus["consumers"]): string[][] {
+  if (count === 0) return [];
+  const rows = behind.map(({ category, consumer, lag_bytes, lag_chunks, leased_bytes }) => [
+    consumer,
+    category,
+    lag_bytes === 0 ? "nothing" : `${formatSize(lag_bytes)} in ${plural(lag_chunks, "chunk")}`,
+    leased_bytes === 0 ? "nothing" : formatSize(leased_bytes),
+  ]);
+  const more = count - behind.length;
+  const rest = more === 0 ? [] : [[`and ${formatCount(more)} more: see \`chukcha consumers\``]];
+  return [["consumer", "category", "behind", "on lease"], ...rows, ...rest];
 }
 
 /** What this node still has to take from each peer, and the peer from it. */

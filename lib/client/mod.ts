@@ -61,6 +61,7 @@ export {
 export type {
   ChunkInfo,
   ConsumerInfo,
+  ConsumerLag,
   HealthCheck,
   NodeStatus,
   PeerStatus,

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { HealthCheck, NodeStatus, PeerStatus } from "../protocol/types.ts";
+import type { ConsumerLag, HealthCheck, NodeStatus, PeerStatus } from "../protocol/types.ts";
 import { STYLE } from "./status_style.ts";
 
 const REFRESH_S = 5;
@@ -50,7 +50,7 @@ ${peerSection(status.peers)}<section><h2>Stored</h2>${
       ["Messages", size(status.bytes)],
     ])
   }</section>
-<section><h2>Looking for rot</h2>${
+${consumerSection(status.consumers)}<section><h2>Looking for rot</h2>${
     tiles([
       ["Chunks looked at", scrub.chunks.toLocaleString("en")],
       ["Found damaged", scrub.damaged.toLocaleString("en")],
@@ -138,6 +138,35 @@ function peerRow({ instance, url, reachable, since_ms, last_error, ...peer }: Pe
   }</span></th><td>${
     badge(state)
   }${error}</td><td data-name="Lacking here">${here}</td><td data-name="Lacking there">${there}</td></tr>`;
+}
+
+/** Nothing where nobody reads as a consumer. */
+function consumerSection({ count, behind }: NodeStatus["consumers"]): string {
+  if (count === 0) return "";
+  const head = ["Consumer", "Category", "Behind", "On lease"].map((name) => `<th scope="col">${name}</th>`);
+  const more = count - behind.length;
+  const note = more === 0
+    ? "Behind: readable messages of this node that the consumer has not acknowledged."
+    : `The ${behind.length} of ${
+      count.toLocaleString("en")
+    } that are furthest behind; <code>chukcha consumers</code> has all.`;
+  return `<section><h2>Consumers</h2><table class="peers">
+<thead><tr>${head.join("")}</tr></thead>
+<tbody>
+${behind.map(consumerRow).join("\n")}
+</tbody>
+</table>
+<p class="note">${note}</p></section>
+`;
+}
+
+function consumerRow({ category, consumer, lag_bytes, lag_chunks, leased_bytes }: ConsumerLag): string {
+  const chunks = `${lag_chunks.toLocaleString("en")} chunk${lag_chunks === 1 ? "" : "s"}`;
+  const behind = lag_bytes === 0 ? "nothing" : `${size(lag_bytes)} in ${chunks}`;
+  const leased = leased_bytes === 0 ? "nothing" : size(leased_bytes);
+  return `<tr><th scope="row"><strong>${escapeHtml(consumer)}</strong></th><td data-name="Category">${
+    escapeHtml(category)
+  }</td><td data-name="Behind">${behind}</td><td data-name="On lease">${leased}</td></tr>`;
 }
 
 function tiles(pairs: readonly (readonly [name: string, value: string])[]): string {

@@ -54,8 +54,8 @@ function notReady({ draining }: Service, { name }: HealthCheck, message?: string
 }
 
 /** Handles `GET /status`: JSON, or a page for a browser. */
-export function status(service: Service, request: Request): Response {
-  const now = service.status();
+export async function status(service: Service, request: Request): Promise<Response> {
+  const now = await service.status();
   if (accepts(request, "application/json", "text/html") !== "text/html") return Response.json(now);
   return new Response(renderStatusPage(now), { headers: PAGE });
 }

@@ -17,6 +17,7 @@ import {
   READ_BYTES_DEFAULT,
   READ_BYTES_MAX,
   RETRY_AFTER_S,
+  STATUS_CONSUMERS_MAX,
   WORKER_CHARS_MAX,
   WRITE_TIMEOUT_MS_DEFAULT,
   WRITE_TIMEOUT_MS_MAX,
@@ -113,6 +114,22 @@ export const SCHEMAS: Record<string, JsonObject> = {
     categories: count,
     chunks: count,
     bytes: count,
+    consumers: object({
+      count,
+      behind: {
+        ...described(
+          { type: "array", maxItems: STATUS_CONSUMERS_MAX },
+          "Those that are furthest behind, the largest lag first; /consumers has all.",
+        ),
+        items: object({
+          category: text,
+          consumer: text,
+          lag_bytes: count,
+          lag_chunks: count,
+          leased_bytes: count,
+        }),
+      },
+    }),
     peers: { type: "array", items: { $ref: "#/components/schemas/PeerStatus" } },
     disk: object({ path: text, free_bytes: count, total_bytes: count }),
     scrub: object({

@@ -70,5 +70,5 @@ export interface Service {
   /** What is measured of each other node. */
   peerMeters(): PeerMeter[];
   /** For people and tools. */
-  status(): NodeStatus;
+  status(): Promise<NodeStatus>;
 }

@@ -427,3 +427,5 @@ export const DEAD_LETTERS_AT_ONCE = 4;
 export const DEAD_LETTER_RETRY_MS = 1_000;
 /** Consumers whose lag `/metrics` tells, by first sight; that of all others is summed up under one label. */
 export const METRICS_CONSUMERS_MAX = 200;
+/** Consumers that `/status` tells, those that are furthest behind. */
+export const STATUS_CONSUMERS_MAX = 10;

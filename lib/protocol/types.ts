@@ -44,6 +44,12 @@ export interface ConsumerInfo {
   readonly positions: readonly { readonly chunk: string; readonly offset: number }[];
 }
 
+/** What of a consumer `/status` tells. */
+export type ConsumerLag = Pick<
+  ConsumerInfo,
+  "category" | "consumer" | "lag_bytes" | "lag_chunks" | "leased_bytes"
+>;
+
 /** One check of `/readyz` and `/status`. */
 export interface HealthCheck {
   /** One word that never changes. */
@@ -116,6 +122,8 @@ export interface NodeStatus {
   readonly chunks: number;
   /** Readable bytes in all of them. */
   readonly bytes: number;
+  /** How many consumers there are, and those of them that are furthest behind, at most 10; the largest lag first. */
+  readonly consumers: { readonly count: number; readonly behind: readonly ConsumerLag[] };
   /** The other nodes of the cluster, by name; none of them when the node is alone. */
   readonly peers: readonly PeerStatus[];
   /** The file system of the data directory. */

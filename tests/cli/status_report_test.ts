@@ -17,6 +17,7 @@ const ALONE: NodeStatus = {
   categories: 1,
   chunks: 2,
   bytes: 2048,
+  consumers: { count: 0, behind: [] },
   peers: [],
   disk: { path: "/data", free_bytes: 1024 ** 3, total_bytes: 2 * 1024 ** 3 },
   scrub: {
@@ -43,6 +44,26 @@ Deno.test("statusReport shows a node that is alone", () => {
     "  scrub    12 chunks looked at, last round ended 1970-01-02T00:00:00.000Z; 3 found damaged, 2 healed, 1 not",
     "  open     4 files, 1 tails, 0 B of bodies",
   ]);
+});
+
+Deno.test("statusReport shows the consumers that are furthest behind", () => {
+  const indexer = {
+    category: "web",
+    consumer: "indexer",
+    lag_bytes: 3072,
+    lag_chunks: 2,
+    leased_bytes: 10,
+  };
+  const mail = { category: "orders", consumer: "mail", lag_bytes: 0, lag_chunks: 0, leased_bytes: 0 };
+  const rows = (count: number) =>
+    statusReport({ ...ALONE, consumers: { count, behind: [indexer, mail] } }).split("\n").slice(3, -5);
+  const table = [
+    "  consumer  category  behind             on lease",
+    "  indexer   web       3 KiB in 2 chunks  10 B",
+    "  mail      orders    nothing            nothing",
+  ];
+  assertEquals(rows(2), table);
+  assertEquals(rows(1002).at(-1)!.trim(), "and 1,000 more: see `chukcha consumers`");
 });
 
 Deno.test("statusReport shows the peers of a node as a table", () => {

@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { renderStatusPage } from "../../lib/console/status_page.ts";
-import type { NodeStatus, PeerStatus } from "../../lib/protocol/types.ts";
+import type { ConsumerLag, NodeStatus, PeerStatus } from "../../lib/protocol/types.ts";
 
 const STATUS: NodeStatus = {
   instance: "node_1",
@@ -18,6 +18,7 @@ const STATUS: NodeStatus = {
   categories: 12,
   chunks: 1834,
   bytes: 97_844_723_712,
+  consumers: { count: 0, behind: [] },
   peers: [],
   disk: { path: "/var/lib/chukcha", free_bytes: 44 * 1024 ** 3, total_bytes: 176 * 1024 ** 3 },
   scrub: {
@@ -102,6 +103,23 @@ Deno.test("renderStatusPage shows the peers, those that are away with the reason
   assert(!text(renderStatusPage(STATUS)).includes("Peers"));
 });
 
+const INDEXER: ConsumerLag = {
+  category: "web",
+  consumer: "indexer",
+  lag_bytes: 3_145_728,
+  lag_chunks: 2,
+  leased_bytes: 1024,
+};
+
+Deno.test("renderStatusPage shows the consumers that are furthest behind, and says if there are more", () => {
+  const mail = { ...INDEXER, consumer: "mail", lag_bytes: 0, lag_chunks: 0, leased_bytes: 0 };
+  const page = (count: number) =>
+    text(renderStatusPage({ ...STATUS, consumers: { count, behind: [INDEXER, mail] } }));
+  assertStringIncludes(page(2), "indexer web 3.0 MiB in 2 chunks 1.0 KiB mail web nothing nothing Behind: ");
+  assertStringIncludes(page(1002), "The 2 of 1,002 that are furthest behind; chukcha consumers has all.");
+  assert(!text(renderStatusPage(STATUS)).includes("Consumer"));
+});
+
 Deno.test("renderStatusPage takes empty and odd figures", () => {
   const page = renderStatusPage({
     ...STATUS,
@@ -145,6 +163,7 @@ function withText(text: string): string {
     promise: text,
     checks: [{ name: text, ok: true, message: text }],
     peers: [{ ...PEER, instance: text, url: text, last_error: text }],
+    consumers: { count: 1, behind: [{ ...INDEXER, category: text, consumer: text }] },
     disk: { ...STATUS.disk, path: text },
     settings: { [`k${text}`]: text },
   });

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ROUTES } from "../../lib/http/app.ts";
+import { STATUS_CONSUMERS_MAX } from "../../lib/protocol/limits.ts";
 import { DiskError } from "../../lib/storage/disk.ts";
 import { type DiskHooks, faultyDisk } from "../support/faulty_disk.ts";
 import { startLocalNode } from "../support/node.ts";
@@ -38,6 +39,28 @@ Deno.test("/status tells what the node is, holds and promises", async () => {
   assert(status.checks.every(({ ok }) => ok));
   assert(status.disk.free_bytes > 0 && status.disk.total_bytes >= status.disk.free_bytes);
   assertStringIncludes(status.promise, "survives");
+});
+
+Deno.test("/status tells the consumers that are furthest behind, at most so many", async () => {
+  await using node = await startLocalNode();
+  assertEquals((await node.status()).consumers, { count: 0, behind: [] });
+  await node.write("web", "one\n".repeat(20));
+  for (let i = 0; i < STATUS_CONSUMERS_MAX + 2; i++) {
+    const chunk = `node_1-chunk000000000`;
+    const path = `/ack?category=web&consumer=c${String(i).padStart(2, "0")}&chunk=${chunk}&size=${4 * i}`;
+    assertEquals((await (await node.fetch(path, { method: "POST" })).json()).error, undefined);
+  }
+  await (await node.fetch("/consume?category=web&consumer=c01&max_size=8&lease=60000")).bytes();
+  const { count, behind } = (await node.status()).consumers;
+  assertEquals([count, behind.length], [STATUS_CONSUMERS_MAX + 2, STATUS_CONSUMERS_MAX]);
+  assertEquals(behind.map(({ consumer }) => consumer), Array.from(behind, (_, i) => `c0${i}`));
+  assertEquals(behind[1], {
+    category: "web",
+    consumer: "c01",
+    lag_bytes: 76,
+    lag_chunks: 1,
+    leased_bytes: 8,
+  });
 });
 
 Deno.test("/status is a page for a browser, and JSON for everybody else", async () => {
