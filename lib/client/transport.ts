@@ -9,6 +9,7 @@
  */
 import { ChukchaError, parseErrorBody, quote, type Written } from "../protocol/errors.ts";
 import { describeFailure } from "../protocol/fetch_failure.ts";
+import { CLIENT_KEPT_MS } from "../protocol/limits.ts";
 import { TransportError, writtenAfter } from "./transport_error.ts";
 
 /** The part of `fetch` that is used: any function that takes an address and options. */
@@ -47,6 +48,16 @@ const FOREIGN_CHARS_MAX = 200;
 /** No error of a node is longer; a stranger's page is not read to its end. */
 const ERROR_BYTES_MAX = 64 * 1024;
 
+/**
+ * When each server last answered, by its origin: all clients of a program share the runtime's connections.
+ *
+ * A runtime may send a request by a connection that was kept, find it broken, and send the request anew, of which only
+ * the second failure is told: "connection refused", when the first may have been carried out and the node killed behind
+ * it. (Deno 2.9.6 does so even after the whole body of a POST.) Only where nothing can have been kept does that error say
+ * that nothing was written.
+ */
+const ANSWERED = new Map<string, number>();
+
 /** Sends requests to one node. */
 export class Transport {
   readonly #server: string;
@@ -78,11 +89,14 @@ export class Transport {
     const either = attempt.isStream
       ? { signal: AbortSignal.any([deadline.signal, ...outer]), forget() {} }
       : anyUntilForgotten([deadline.signal, ...outer]);
+    let mayBeKept = false;
     // Whether the deadline was reached is noted here: a body that is aborted says no more than "aborted".
     try {
       const { signal } = either;
       const headers = this.#token === undefined ? {} : { authorization: await this.#authorization(attempt) };
+      mayBeKept = this.#mayBeKept();
       const response = await this.#fetch(this.#address(attempt), initOf(attempt, headers, signal));
+      ANSWERED.set(this.#base.origin, performance.now());
       if (waitMs < wholeMs) {
         clearTimeout(timer);
         timer = setTimeout(() => deadline.abort(), wholeMs - waitMs);
@@ -96,10 +110,13 @@ export class Transport {
       for (const signal of outer) signal.throwIfAborted();
       if (error instanceof ForeignAnswer) throw this.failure(attempt, error.message, "maybe", error.status);
       const silent = deadline.signal.aborted;
+      const written = writtenAfter(error);
+      // Who listens no more keeps no connections either, as far as the next request is concerned.
+      if (written === "no") ANSWERED.delete(this.#base.origin);
       throw this.failure(
         attempt,
         silent ? `no answer within ${waitMs} ms` : describeFailure(error),
-        silent ? "maybe" : writtenAfter(error),
+        silent || mayBeKept ? "maybe" : written,
         undefined,
         error,
       );
@@ -113,6 +130,12 @@ export class Transport {
   throwIfAborted(signal: AbortSignal | undefined): void {
     this.#signal?.throwIfAborted();
     signal?.throwIfAborted();
+  }
+
+  /** Whether the runtime may have a connection to the server that was kept. */
+  #mayBeKept(): boolean {
+    const answeredMs = ANSWERED.get(this.#base.origin);
+    return answeredMs !== undefined && performance.now() - answeredMs < CLIENT_KEPT_MS;
   }
 
   /** The error of an attempt that got no valid answer. */

@@ -54,7 +54,7 @@ export class TransportError extends Error {
   readonly status: number | undefined;
   /** After so many milliseconds it may be tried again, where an answer said so. */
   readonly retryAfterMs: number | undefined;
-  /** No connection came about: nothing was sent. */
+  /** No connection came about. One that was kept may have been tried before: `written` says what that means. */
   readonly neverConnected: boolean;
   /** The server's certificate is from an authority that is not trusted here. */
   readonly untrusted: boolean;

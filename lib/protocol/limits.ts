@@ -384,6 +384,8 @@ export const CLIENT_BYTES_PER_S_MIN = 64 * KIB;
 export const CLIENT_SAME_NODE_TRIES = 3;
 /** The same where no answer came at all. */
 export const CLIENT_SILENT_NODE_TRIES = 2;
+/** Runtimes keep a connection that nobody uses for this long, at most. */
+export const CLIENT_KEPT_MS = 5 * 60_000;
 /** A node that asks for a longer pause than this is asked sooner. */
 export const CLIENT_RETRY_AFTER_MS_MAX = 60_000;
 /** A node that failed a client comes last among those that it may ask for this long; it doubles from time to time. */

@@ -56,6 +56,31 @@ Deno.test("a write is certainly not written where no connection came about, and 
   assertEquals(refused.message, `write to category "web" at ${server}: connection refused`);
 });
 
+Deno.test("a write is maybe written where a connection was kept, though what is told is that none came about", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const client = new ChukchaClient({ server: `http://127.0.0.1:${listener.addr.port}` });
+  const answer = JSON.stringify({ chunk: "node-chunk000000000", offset: 0, size: 2 });
+  let got = "";
+  const serving = (async () => {
+    const connection = await listener.accept();
+    const buffer = new Uint8Array(1000);
+    await connection.read(buffer);
+    const head = `HTTP/1.1 200 OK\r\ncontent-length: ${answer.length}\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(head + answer));
+    // The second one is read to its end, and the node dies before it answers.
+    const count = await connection.read(buffer);
+    got = new TextDecoder().decode(buffer.subarray(0, count!));
+    listener.close();
+    connection.close();
+  })();
+  await client.write("web", "a\n");
+  const error = await assertRejects(() => client.write("web", "b\n"), TransportError);
+  await serving;
+  assertEquals([error.written, got.endsWith("b\n")], ["maybe", true]);
+  const refused = await assertRejects(() => client.write("web", "b\n"), TransportError);
+  assertEquals([refused.written, refused.neverConnected], ["no", true]);
+});
+
 Deno.test("silence ends at the deadline, and an abort with its own reason", async () => {
   await using node = serving((request) =>
     new Promise((resolve) => {

@@ -155,7 +155,9 @@ Deno.test("of a million sends nothing is left, and what is held meanwhile is bou
 });
 
 Deno.test("a program that does not wait is refused before its memory is gone", async () => {
-  const chukcha = connect({ fetch: () => new Promise<Response>(() => {}) });
+  const fetch = (_url: string, { signal }: RequestInit): Promise<Response> =>
+    new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
+  const chukcha = connect({ fetch });
   const producer = chukcha.producer("web", { bufferBytes: 1_000_000 });
   let full = 0;
   const text = "x".repeat(100);

@@ -83,6 +83,42 @@ Deno.test("lingerMs lets a batch wait for more, and neither a full batch nor flu
   assertEquals(node.batches, ["aaa\nbbb\n", "ccc\n"]);
 });
 
+Deno.test("with several in flight, only full batches go beside another one", async () => {
+  await using all = await one({ inFlight: 2, batchBytes: 8 });
+  const { producer, node } = all;
+  const pause = held();
+  node.faults.push(pause);
+  const first = producer.send("a");
+  await node.until(() => node.asked.length === 1);
+  const sent = [producer.send("bbb"), producer.send("ccc"), producer.send("d")];
+  await Promise.all(sent.slice(0, 2));
+  assertEquals(node.batches, ["bbb\nccc\n"]);
+  pause.lift();
+  await Promise.all([first, ...sent]);
+  assertEquals(node.batches, ["bbb\nccc\n", "a\n", "d\n"]);
+});
+
+Deno.test("a text that does not fit goes whole into the next batch", async () => {
+  await using all = await one({ batchBytes: 20 });
+  const texts = ["aaaa", "水水水水", "水水", "ЖЖ", "b".repeat(14), "c"];
+  await Promise.all(texts.map((text) => all.producer.send(text)));
+  assertEquals(all.node.lines, texts);
+});
+
+Deno.test("a producer that is closed leaves nothing at its signal", async () => {
+  const { signal } = new AbortController();
+  const kept: string[] = [];
+  signal.addEventListener = (type: string) => void kept.push(type);
+  signal.removeEventListener = (type: string) => void kept.splice(kept.indexOf(type), 1);
+  const all = await one({ signal });
+  assertEquals(kept, ["abort"]);
+  const sent = all.producer.send("a", { signal });
+  assertEquals(kept, ["abort", "abort"]);
+  await sent;
+  await all[Symbol.asyncDispose]();
+  assertEquals(kept, []);
+});
+
 Deno.test("lingerMs ends by itself", async () => {
   await using all = await one({ lingerMs: 5 });
   const first = all.producer.send("a");
