@@ -16,6 +16,7 @@ import {
   type Contender,
   type Durability,
   messageOf,
+  messagesOf,
   type RunningContender,
 } from "./contender.ts";
 import { timeEach } from "./timing.ts";
@@ -57,10 +58,10 @@ export const chukcha: Contender = {
     const bus = connect({ servers: [address] });
     return {
       async ingest(count, bytes) {
-        const message = messageOf(bytes);
+        const messages = messagesOf(bytes);
         await using producer = bus.producer(CATEGORY);
         for (let sent = 0; sent < count; sent++) {
-          void producer.send(message);
+          void producer.send(messages[sent % messages.length]!);
           if (producer.desiredSize <= 0) await producer.ready;
         }
         await producer.flush();

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { SeededRandom } from "../../support/seeded_random.ts";
 
 /**
  * What an answered message survives. `process`: the death of the server; the system writes to the device when it likes,
@@ -68,7 +69,21 @@ export interface Client {
   close(): Promise<void>;
 }
 
-/** Text of `bytes` bytes without a line end. */
+/** How many different messages there are: servers that compress must not find one a million times. */
+const VARIETY = 4_096;
+
+/** Texts of `bytes` bytes without a line end, to be sent in turn; the same ones for everybody. */
+export function messagesOf(bytes: number): readonly string[] {
+  const random = new SeededRandom(1);
+  return Array.from({ length: VARIETY }, (_, i) => {
+    const head = `{"event":${100_000 + i},"text":"`;
+    let text = "";
+    while (text.length < bytes) text += random.below(2 ** 31).toString(36);
+    return `${head}${text.slice(0, Math.max(0, bytes - head.length - 2))}"}`.slice(0, bytes);
+  });
+}
+
+/** One of them. */
 export function messageOf(bytes: number): string {
-  return "m".repeat(bytes);
+  return messagesOf(bytes)[0]!;
 }

@@ -9,7 +9,7 @@
  */
 import { DeliverPolicy, jetstream, type JetStreamClient, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { type Client, type Contender, type Durability, messageOf } from "./contender.ts";
+import { type Client, type Contender, type Durability, messageOf, messagesOf } from "./contender.ts";
 import { freePort, output, startProgram } from "./program.ts";
 import { timeEach, timeSingles } from "./timing.ts";
 
@@ -35,10 +35,13 @@ export const nats: Contender = {
     await ensureStream(connection, STREAM);
     return {
       async ingest(count, bytes) {
-        const data = new TextEncoder().encode(messageOf(bytes));
+        const encoder = new TextEncoder();
+        const messages = messagesOf(bytes).map((text) => encoder.encode(text));
         for (let sent = 0; sent < count; sent += IN_FLIGHT) {
           const length = Math.min(IN_FLIGHT, count - sent);
-          await Promise.all(Array.from({ length }, () => stream.publish(STREAM, data)));
+          await Promise.all(
+            Array.from({ length }, (_, i) => stream.publish(STREAM, messages[(sent + i) % messages.length]!)),
+          );
         }
       },
       async singles({ connections, seconds, bytes }) {

@@ -14,6 +14,7 @@ import {
   type Contender,
   type Durability,
   messageOf,
+  messagesOf,
   type RunningContender,
 } from "./contender.ts";
 import { freePort, output, startProgram } from "./program.ts";
@@ -62,10 +63,15 @@ export const redis: Contender = {
     await client.connect();
     return {
       async ingest(count, bytes) {
-        const d = messageOf(bytes);
+        const messages = messagesOf(bytes);
         for (let sent = 0; sent < count; sent += PIPELINED) {
           const length = Math.min(PIPELINED, count - sent);
-          await Promise.all(Array.from({ length }, () => client.xAdd(STREAM, "*", { d })));
+          await Promise.all(
+            Array.from(
+              { length },
+              (_, i) => client.xAdd(STREAM, "*", { d: messages[(sent + i) % messages.length]! }),
+            ),
+          );
         }
       },
       async readAll(count) {
