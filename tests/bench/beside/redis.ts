@@ -47,8 +47,11 @@ export const redis: Contender = {
       const options = ["-p", port, "-c", String(connections), "-n", String(count), "-P", "1", "--csv"];
       const csv = await output("redis-benchmark", ...options, ...command);
       const [head, row] = csv.trim().split("\n").slice(-2).map((line) => line.replaceAll('"', "").split(","));
-      // The command itself is the first cell, and holds no comma.
-      return new Map(head!.map((name, i) => [name, Number(row![i])]));
+      // The first cell is the command itself, with whatever commas it holds.
+      const names = head!.slice(1);
+      const figures = new Map(names.map((name, i) => [name, Number(row![row!.length - names.length + i])]));
+      if (!(figures.get("rps")! > 0)) throw new Error(`redis-benchmark: no figures in ${csv}`);
+      return figures;
     };
     const warm = await run(5_000);
     const figures = await run(Math.max(1_000, Math.round(warm.get("rps")! * seconds)));
