@@ -8,15 +8,15 @@
  */
 import { ChukchaError, quote } from "../protocol/errors.ts";
 import { CONSUMER_INTERVALS_MAX, NUMBERS_SKIPPED } from "../protocol/limits.ts";
-import { type ChunkId, parseChunkName } from "../protocol/names.ts";
+import { type ChunkId, chunkName, parseChunkName } from "../protocol/names.ts";
 import type { ChunkPosition, From } from "../protocol/position.ts";
 import type { CategoryState } from "./category_state.ts";
 import { RecordedPlace, type StartOf } from "./consumer_place.ts";
 import { type ConsumerRecord, countIntervals, forgottenConsumer, NEW_CONSUMER } from "./consumer_record.ts";
-import { atMost, behindAll, fromPlaces, since, trimmed } from "./consumer_start.ts";
+import { atMost, behindAll, endOf, fromPlaces, since, trimmed } from "./consumer_start.ts";
 import { DiskError } from "./disk.ts";
 import { offsetSince } from "./offset_since.ts";
-import { type Place, type Unread, without } from "./unread.ts";
+import { comparePlaces, type Place, type Unread, without } from "./unread.ts";
 
 /** What is known of a consumer after a change; the same object if that changes nothing. */
 export type ConsumerChange = (known: ConsumerRecord | undefined) => ConsumerRecord;
@@ -63,12 +63,13 @@ export class ConsumerChanges {
       const epoch = nextEpoch(known);
       if (typeof to === "string" || "timeMs" in to) return { ...this.#startingAt(to, epoch), leases };
       const there = known && !known.forgotten ? known : NEW_CONSUMER;
-      for (const { chunk } of to) {
-        const id = parseChunkName(chunk);
-        if (!id) throw noSuchChunk(chunk, this.#state.name);
-        this.#admitUnknown(chunk, id);
-      }
-      const owners = new Map([...new RecordedPlace(name, there, this.startOf).met(), ...fromPlaces(to)]);
+      const places = to.map((place) => {
+        const id = parseChunkName(place.chunk);
+        if (!id) throw noSuchChunk(place.chunk, this.#state.name);
+        this.#admitUnknown(place.chunk, id);
+        return this.#written(place, id);
+      });
+      const owners = new Map([...new RecordedPlace(name, there, this.startOf).met(), ...fromPlaces(places)]);
       return bounded({ ...there, epoch, leases, owners });
     };
   }
@@ -141,6 +142,22 @@ export class ConsumerChanges {
       "behind",
       `chunk: ${name} is far behind the last one that this node has heard of, which is number ${largest}; retry`,
     );
+  }
+
+  /**
+   * A place that is not behind all that this node itself has written: what it writes next would be passed over. Of other
+   * nodes that cannot be said. Rejected: an error, since after the loss of a disk the places that `/consumers` tells may
+   * lie there.
+   */
+  #written(place: ChunkPosition, { instance, number }: ChunkId): ChunkPosition {
+    const { chunks, acknowledged, context: { options } } = this.#state;
+    if (instance !== options.instance) return place;
+    const gone = { number: acknowledged.largest(instance) + 1, offset: 0 };
+    const last = chunks.ofOwner(instance).at(-1);
+    if (last && !last.settled) return place;
+    const end = last && last.number >= gone.number ? endOf(last) : gone;
+    if (comparePlaces({ number, offset: place.offset }, end) <= 0) return place;
+    return { chunk: chunkName(instance, end.number), offset: end.offset };
   }
 
   #startingAt(from: From, epoch: number): ConsumerRecord {

@@ -143,6 +143,6 @@ function beginning(number: number): Place {
 }
 
 /** Behind all that is there of a chunk, and that will ever be if it is complete. */
-function endOf({ number, size, complete }: PlacedChunk): Place {
+export function endOf({ number, size, complete }: PlacedChunk): Place {
   return complete ? beginning(number + 1) : { number, offset: size };
 }

@@ -192,6 +192,24 @@ Deno.test("consumers: seek moves to the earliest, the latest, a time, and places
   await store.close();
 });
 
+Deno.test("consumers: seek passes over nothing that this node writes later, wherever the place is", async () => {
+  const { store } = await written([10, 20]);
+  const consumers = store.consumers(C);
+  const sought = async (chunk: string, offset: number) => {
+    return encodeUnread((await consumers.seek("x", [{ chunk, offset }])).unread("n"));
+  };
+  assertEquals(await sought(chunkOf(1), 20), [[1, 20]]);
+  assertEquals(await sought(chunkOf(1), 1000), [[1, 20]]);
+  assertEquals(await sought(chunkOf(7), 0), [[1, 20]]);
+  await store.finish();
+  assertEquals(await sought(chunkOf(2), 0), [[2, 0]]);
+  assertEquals(await sought(chunkOf(2), 5), [[2, 0]]);
+  await store.acknowledge(C, chunkOf(1), 20);
+  await store.acknowledge(C, chunkOf(0), 10);
+  assertEquals(await sought(chunkOf(5), 5), [[2, 0]]);
+  await store.close();
+});
+
 Deno.test("consumers: a time is within a chunk, where a group begins, and for owners that are met later", async () => {
   const n = await openNode("n");
   const m = await openNode("m");
