@@ -23,7 +23,7 @@ export function parseFrom(text: string, field = "from"): From {
   if (RFC3339.test(text)) {
     const zoned = /([Zz]|[+-]\d{2}:\d{2})$/.test(text) || text.length === 10 ? text : `${text}Z`;
     const timeMs = Date.parse(zoned.replace(" ", "T"));
-    if (!Number.isNaN(timeMs)) return { timeMs };
+    if (!Number.isNaN(timeMs) && isDay(text.slice(0, 10))) return { timeMs };
   }
   throw new ChukchaError(
     "invalid_parameter",
@@ -31,6 +31,12 @@ export function parseFrom(text: string, field = "from"): From {
       quote(text)
     } is not earliest, latest, milliseconds since 1970, or a time like 2026-11-22T10:00:00Z`,
   );
+}
+
+/** Whether a month has such a day: `Date.parse` takes the 30th of February for the 2nd of March. */
+function isDay(date: string): boolean {
+  const [year, month, day] = date.split("-").map(Number) as [number, number, number];
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
 }
 
 /** A place within one owner's chunks. */

@@ -19,6 +19,8 @@ Deno.test("parseFrom: words, milliseconds, and times with and without a zone", (
     ["2026-11-22T10:00:00.250", { timeMs: Date.UTC(2026, 10, 22, 10, 0, 0, 250) }],
     ["2026-11-22 10:00", { timeMs: Date.UTC(2026, 10, 22, 10) }],
     ["2026-11-22", { timeMs: Date.UTC(2026, 10, 22) }],
+    ["2028-02-29", { timeMs: Date.UTC(2028, 1, 29) }],
+    ["2026-11-30T23:59:59-12:00", { timeMs: Date.UTC(2026, 11, 1, 11, 59, 59) }],
   ];
   for (const [text, from] of cases) assertEquals(parseFrom(text), from, text);
 });
@@ -33,6 +35,8 @@ Deno.test("parseFrom: what is none of these names the field, the value and the r
       "1e9",
       "yesterday",
       "2026-13-01",
+      "2026-02-29",
+      "2026-02-30T10:00:00Z",
       "2026-11-22T25:00:00Z",
       "9".repeat(16),
     ]
