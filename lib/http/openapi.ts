@@ -238,7 +238,7 @@ const PATHS = {
       parameters: parameters("category", "consumer", "to"),
       responses: {
         200: json("As it stands now.", schema("ConsumerInfo")),
-        ...refusals(...READ_REFUSALS, "overloaded", "disk_full", "not_joined"),
+        ...refusals(...READ_REFUSALS, "chunk_not_found", "behind", "overloaded", "disk_full", "not_joined"),
       },
     },
   },

@@ -202,7 +202,12 @@ export const PARAMETERS = {
     "Where what was processed ends: the size of the chunk, as it is listed, or chukcha-next-offset.",
     count,
   ),
-  from_offset: query("offset", false, "Where it begins, as chukcha-offset said; only with consumer.", count),
+  from_offset: query(
+    "offset",
+    false,
+    "Where it begins, as chukcha-offset said; only with consumer. Whoever uses leases should send it.",
+    count,
+  ),
   epoch: query(
     "epoch",
     false,
