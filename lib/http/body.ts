@@ -11,18 +11,18 @@
  * Two ways, because each is the wrong one for the other's sizes. A small declared body is one `bytes()`: 17 µs a
  * request, against 39 for a loop. It cannot be given up: a client that stalls within one is answered when its time is
  * over, but what came of it, at most 64 KiB, stays in the runtime until the client leaves; that is memory of the
- * connection, and not in the budget. A large one is copied into one buffer as it arrives, which grows fourfold: 16
- * connections with 4 MiB each stay near 220 MB, against 1.3 GB with `bytes()`, and a stalled one holds at most four times
- * what it sent.
+ * connection, and not in the budget. A large one is taken into one buffer as it arrives, see
+ * `growing_buffer.ts`: 16 connections with 4 MiB each stay near 220 MB, against 1.3 GB with `bytes()`, and a stalled one
+ * holds at most four times what it sent.
  *
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
-import { BODY_ENCODED_SLACK_BYTES, BODY_FIRST_BYTES, BODY_WHOLE_BYTES_MAX, KIB } from "../protocol/limits.ts";
-import { uninitialised } from "../storage/uninitialised.ts";
-import type { Arrival, ArrivingBodies } from "./arriving.ts";
+import { BODY_ENCODED_SLACK_BYTES, BODY_WHOLE_BYTES_MAX } from "../protocol/limits.ts";
+import type { ArrivingBodies } from "./arriving.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { decodeContent, type Encoding, parseContentEncoding } from "./content_encoding.ts";
+import { GrowingBuffer } from "./growing_buffer.ts";
 
 /** What bounds a body. */
 export interface BodyOptions {
@@ -35,7 +35,9 @@ export interface BodyOptions {
 /** A body in memory; `release` it once its bytes are stored or refused. */
 export class Body {
   #held: number;
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
 
+  /** @param buffer memory to be used again, which `bytes` is in */
   constructor(
     /** The decoded content, owned by whoever holds the body. */
     readonly bytes: Uint8Array,
@@ -43,14 +45,18 @@ export class Body {
     readonly spare: boolean,
     private readonly budget: BodyBudget,
     held: number,
+    buffer?: Uint8Array<ArrayBuffer>,
   ) {
     this.#held = held;
+    this.#buffer = buffer;
   }
 
-  /** Gives its bytes back to the budget; again does nothing. */
+  /** Gives its bytes back to the budget, and its memory to the next body: nobody may look at `bytes` again. Again does nothing. */
   release(): void {
     this.budget.give(this.#held);
     this.#held = 0;
+    if (this.#buffer) this.budget.buffers.give(this.#buffer);
+    this.#buffer = undefined;
   }
 }
 
@@ -116,7 +122,7 @@ function receiveWhole(request: Request, declared: number, arriving: ArrivingBodi
   });
 }
 
-/** Copies the body into one buffer as it arrives; `declared` is NaN if the client did not say how long it is. */
+/** Takes the body into one buffer as it arrives; `declared` is NaN if the client did not say how long it is. */
 async function receive(
   request: Request,
   declared: number,
@@ -125,74 +131,30 @@ async function receive(
 ): Promise<Body> {
   const { budget } = arriving;
   if (request.body === null) return new Body(new Uint8Array(0), false, budget, 0);
-  const reader = request.body.getReader();
   let refusal: ChukchaError | undefined;
   const arrival = arriving.begin(0, (error) => {
     refusal = error;
-    buffer.drop();
     // Ends the read that is under way; should the connection break at the same time, that read says so.
-    reader.cancel().catch(() => {});
+    buffer.drop().catch(() => {});
   });
-  const buffer = new GrowingBuffer(arriving, arrival, (declared > 0 ? declared : receivedMax) + 1);
+  const buffer = new GrowingBuffer(request.body, arriving, arrival, declared > 0 ? declared : 0, receivedMax);
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const bytes = await buffer.next();
       if (refusal) throw refusal;
-      if (done) return new Body(buffer.bytes(), buffer.spare, budget, arriving.end(arrival));
-      if (buffer.used + value.length > receivedMax) throw tooLarge(buffer.used + value.length, batchBytesMax);
-      arriving.received(arrival, value.length);
-      buffer.append(value);
+      if (bytes === undefined) {
+        return new Body(buffer.bytes(), buffer.spare, budget, arriving.end(arrival), buffer.whole());
+      }
+      if (buffer.used + bytes > receivedMax) throw tooLarge(buffer.used + bytes, batchBytesMax);
+      arriving.received(arrival, bytes);
+      buffer.take(bytes);
     }
   } catch (cause) {
     budget.give(arriving.end(arrival));
     if (!(cause instanceof ChukchaError)) throw refusal ?? endedEarly(cause);
     // What the client still sends must be let go, or the connection never gets the answer. If it is gone, so be it.
-    await reader.cancel().catch(() => {});
+    await buffer.drop().catch(() => {});
     throw cause;
-  }
-}
-
-/** One buffer that grows fourfold, with a spare byte behind what is used; its capacity is what the arrival holds. */
-class GrowingBuffer {
-  used = 0;
-  #buffer = new Uint8Array(0);
-
-  constructor(
-    private readonly arriving: ArrivingBodies,
-    private readonly arrival: Arrival,
-    private readonly capacityMax: number,
-  ) {}
-
-  get spare(): boolean {
-    return this.used < this.#buffer.length;
-  }
-
-  bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.used);
-  }
-
-  append(bytes: Uint8Array): void {
-    if (this.used + bytes.length + 1 > this.#buffer.length) this.#grow(this.used + bytes.length + 1);
-    this.#buffer.set(bytes, this.used);
-    this.used += bytes.length;
-  }
-
-  /** Lets the memory go at once. */
-  drop(): void {
-    this.#buffer = new Uint8Array(0);
-    this.used = 0;
-  }
-
-  #grow(needed: number): void {
-    const { length } = this.#buffer;
-    // A body that comes in small pieces of unknown number begins small.
-    const first = needed < 4 * KIB ? 4 * KIB : BODY_FIRST_BYTES;
-    const capacity = Math.min(Math.max(needed, 4 * length, first), Math.max(needed, this.capacityMax));
-    this.arriving.hold(this.arrival, capacity);
-    const grown = uninitialised(capacity);
-    grown.set(this.bytes());
-    this.#buffer = grown;
-    this.arriving.letGo(this.arrival, length);
   }
 }
 

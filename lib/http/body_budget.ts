@@ -10,9 +10,12 @@
  * @module
  */
 import { ChukchaError } from "../protocol/errors.ts";
+import { BodyBuffers } from "./body_buffers.ts";
 
 /** Counts body bytes in and out. */
 export class BodyBudget {
+  /** Where memory for large bodies comes from; what waits there is not counted. */
+  readonly buffers = new BodyBuffers();
   #used = 0;
 
   /** @param max most bytes that may be taken at any one time */

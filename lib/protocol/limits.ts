@@ -87,6 +87,8 @@ export const BODY_BYTES_IN_FLIGHT_MAX = 256 * MIB;
 export const BODY_WHOLE_BYTES_MAX = 64 * KIB;
 /** The first memory of a longer body; it grows fourfold, as bytes come. */
 export const BODY_FIRST_BYTES = 64 * KIB;
+/** Memory that large bodies were taken into and that is kept for the next ones; it is not in the bound above. */
+export const BODY_BUFFERS_IDLE_BYTES_MAX = 16 * MIB;
 /** What of the memory for bodies is left to those up to `BODY_WHOLE_BYTES_MAX`: longer ones, however many, do not take it. */
 export const BODY_SMALL_RESERVED_BYTES = 16 * MIB;
 /** For this long no body is slow: nothing can be said of its speed. */
