@@ -19,6 +19,7 @@ const READY_STEP_MS = 20;
 export interface ClusterNode {
   readonly instance: string;
   readonly url: string;
+  readonly pid: number;
   /** Processor time it has used, in microseconds; `undefined` where that cannot be known. */
   processorMicros(): number | undefined;
   /** The most memory it has held, in bytes; `undefined` where that cannot be known. */
@@ -72,6 +73,7 @@ export class LocalCluster implements AsyncDisposable {
     return {
       instance,
       url: `http://127.0.0.1:${port}`,
+      pid: listening.pid,
       processorMicros: () => processorMicros(listening.pid),
       memoryBytesMax: () => memoryBytesMax(listening.pid),
     };

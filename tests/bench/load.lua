@@ -2,6 +2,8 @@
 --
 --   write BYTES PATH           POST one batch of BYTES, made of 100-byte messages, to PATH
 --   sequenced BYTES PATH       the same with a producer, and a sequence that counts up
+--   spread BYTES FILE          the same as write, to the paths of FILE, one a line, in turn
+--   message BYTES PATH         POST one message of BYTES, its "\n" included, to PATH
 --   read FILE                  GET the paths of FILE, one a line, in turn
 --
 -- The last line of the output is JSON. os.clock() is the processor time of wrk itself, all threads: where it comes
@@ -11,6 +13,16 @@ local function batch(bytes)
   local message = string.rep("m", 99) .. "\n"
   local text = string.rep(message, math.ceil(bytes / 100))
   return string.sub(text, 1, bytes - 1) .. "\n"
+end
+
+-- The requests for the paths of a file, one after the other, again and again.
+local function inTurn(file, format)
+  local requests, turn = {}, 0
+  for path in io.lines(file) do requests[#requests + 1] = format(path) end
+  return function()
+    turn = turn % #requests + 1
+    return requests[turn]
+  end
 end
 
 function init(args)
@@ -29,13 +41,19 @@ function init(args)
       sequence = sequence + 1
       return wrk.format(nil, path .. sequence)
     end
+  elseif args[1] == "message" then
+    wrk.method = "POST"
+    local bytes = tonumber(args[2])
+    -- A single byte is one without its "\n", which the server adds.
+    wrk.body = bytes == 1 and "m" or string.rep("m", bytes - 1) .. "\n"
+    local only = wrk.format(nil, args[3])
+    request = function() return only end
+  elseif args[1] == "spread" then
+    wrk.method = "POST"
+    wrk.body = batch(tonumber(args[2]))
+    request = inTurn(args[3], function(path) return wrk.format(nil, path) end)
   else
-    local requests, turn = {}, 0
-    for path in io.lines(args[2]) do requests[#requests + 1] = wrk.format("GET", path) end
-    request = function()
-      turn = turn % #requests + 1
-      return requests[turn]
-    end
+    request = inTurn(args[2], function(path) return wrk.format("GET", path) end)
   end
 end
 

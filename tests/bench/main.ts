@@ -1,7 +1,7 @@
 /**
  * `deno task bench`: how fast a node takes and gives messages, beside what `Deno.serve` alone can do; how fast they go
- * through the client; what a cluster of such nodes can do on one machine; and, with `--beside`, how the same work goes
- * with what people would pick instead.
+ * through the client; what a cluster of such nodes can do on one machine; with `--beside`, how the same work goes with what
+ * people would pick instead; and, with `--growth`, how costs grow with what there is.
  *
  * @module
  */
@@ -9,11 +9,15 @@ import { parseArgs } from "@std/cli";
 import { runBeside } from "./beside/run.ts";
 import { caseName, CASES } from "./cases.ts";
 import { CLIENT_CASES, clientCaseName } from "./client_cases.ts";
+import { runGrowth, TABLES } from "./growth/run.ts";
 import { catchUpOf, CLUSTER_WRITES, clusterCaseName } from "./cluster_cases.ts";
 import { thisMachine } from "./machine.ts";
 import type { Plan } from "./measure.ts";
 import { endOwnedOnSignals } from "./owned.ts";
 import { type Chosen, type Form, run } from "./run.ts";
+
+/** How long a node is looked at that has nothing to do. */
+const GROWTH_IDLE_SECONDS = 4;
 
 const HELP = `deno task bench [options]
 
@@ -36,6 +40,9 @@ the client's (Debian: apt-get install wrk).
                     by those of redis-server and nats-server that are installed
   --messages N      how many messages are ingested there (5000000)
   --plot FILE       draw what came out there, as SVG
+  --growth          instead, what things cost as there are more of them: categories, chunks,
+                    connections, consumers, nodes, larger messages (Linux)
+  --max N           the largest size there (each table's own)
   --json, --csv     for programs, instead of the table
   --check           end with an error if a goal is missed
   --list            names of the cases
@@ -49,8 +56,8 @@ function print(text: string): void {
 
 async function main(args: readonly string[]): Promise<number> {
   const flags = parseArgs(args, {
-    string: ["only", "seconds", "rounds", "url", "directory", "catch-up-mib", "messages", "plot"],
-    boolean: ["beside", "cold", "json", "csv", "check", "list", "help"],
+    string: ["only", "seconds", "rounds", "url", "directory", "catch-up-mib", "messages", "plot", "max"],
+    boolean: ["beside", "growth", "cold", "json", "csv", "check", "list", "help"],
     unknown: (name) => {
       throw new Error(`unknown argument ${name}; --help tells what there is`);
     },
@@ -70,6 +77,20 @@ async function main(args: readonly string[]): Promise<number> {
     };
     const isAllReached = await runBeside(asked, await thisMachine(), print);
     return flags["check"] && !isAllReached ? 1 : 0;
+  }
+  if (flags["growth"]) {
+    if (flags["list"]) return print(TABLES.map(({ name }) => `${name}\n`).join("")), 0;
+    const asked = {
+      only: new RegExp(String(flags["only"] ?? "")),
+      max: positive("--max", flags["max"], Number.MAX_SAFE_INTEGER),
+      seconds: positive("--seconds", flags["seconds"], 1),
+      rounds: positive("--rounds", flags["rounds"], 3),
+      idleSeconds: GROWTH_IDLE_SECONDS,
+      directory,
+      form,
+    };
+    const isAllWell = await runGrowth(asked, await thisMachine(), print);
+    return flags["check"] && !isAllWell ? 1 : 0;
   }
   const mib = positive("--catch-up-mib", flags["catch-up-mib"], 1024);
   const chosen = choose(new RegExp(String(flags["only"] ?? "")), mib, flags["url"] !== undefined);

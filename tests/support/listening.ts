@@ -27,19 +27,23 @@ export interface Listening extends AsyncDisposable {
  * Starts a process and waits until it says where it listens; throws with its output if it does not.
  *
  * @param options `address` is what the URL looks like where it is not one of this machine for itself; or whatever else is
- * printed by what can be reached
+ * printed by what can be reached; `startMsMax` for one that takes longer than others
  */
 export async function startListening(
   program: string,
-  options: Pick<Deno.CommandOptions, "cwd" | "env" | "uid" | "gid"> & { args: string[]; address?: RegExp },
+  options: Pick<Deno.CommandOptions, "cwd" | "env" | "uid" | "gid"> & {
+    args: string[];
+    address?: RegExp;
+    startMsMax?: number;
+  },
 ): Promise<Listening> {
-  const { address = ADDRESS, ...rest } = options;
+  const { address = ADDRESS, startMsMax = START_MS_MAX, ...rest } = options;
   const command = new Deno.Command(program, { ...rest, stdin: "null", stdout: "piped", stderr: "piped" });
   const child = command.spawn();
   const output = new Output();
   const drained = Promise.all([output.drain(child.stdout), output.drain(child.stderr)]);
   const ended = drained.then(() => Promise.reject(new Error("it ended")));
-  const url = await Promise.race([output.find(address), ended]).catch(async (cause: unknown) => {
+  const url = await Promise.race([output.find(address, startMsMax), ended]).catch(async (cause: unknown) => {
     kill(child, "SIGKILL");
     await Promise.all([child.status, drained]);
     const line = [program, ...options.args].join(" ");
@@ -83,9 +87,9 @@ class Output {
     }
   }
 
-  find(pattern: RegExp): Promise<string> {
+  find(pattern: RegExp, msMax: number): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const timer = setTimeout(() => reject(new Error(`nothing within ${START_MS_MAX} ms`)), START_MS_MAX);
+    const timer = setTimeout(() => reject(new Error(`nothing within ${msMax} ms`)), msMax);
     this.#changed = () => {
       const found = pattern.exec(this.text);
       if (found) resolve(found[0]);

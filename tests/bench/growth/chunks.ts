@@ -1,0 +1,154 @@
+/**
+ * How costs grow with the chunks of one category, each of one message.
+ *
+ * @module
+ */
+import type { Figure, Row } from "./figures.ts";
+import { fillChunks, MESSAGE_BYTES } from "./fill.ts";
+import { callMicros, get, getJson, wrkReads, wrkWrites } from "./load.ts";
+import { type GrowthNode, idleMicros, makeDirectory, memoryMib, startOn } from "./node.ts";
+import { during } from "./observe.ts";
+import { measureStored } from "./stored.ts";
+import { type GrowthPlan, type GrowthTable, powersOfTen } from "./table.ts";
+
+const SIZE_MAX = 1_000_000;
+const CATEGORY = "chunks";
+const ACKS_MAX = 100;
+/** What one consumer reads, a chunk at a time. */
+const READ_CHUNKS = 200;
+const WARM_CHUNKS = 20;
+
+const FIGURES: readonly Figure[] = [
+  { name: "start-up", unit: "ms", expected: "constant", noise: 150 },
+  { name: "start-up, processor time", unit: "ms", expected: "constant", noise: 100 },
+  { name: "resident memory after the start", unit: "MiB", expected: "linear", noise: 20 },
+  { name: "idle, processor time", unit: "us/s", expected: "constant", noise: 1_000 },
+  { name: "write 100 B x8", unit: "us", digits: 1, expected: "constant", noise: 3 },
+  { name: "read the first x8", unit: "us", digits: 1, expected: "constant", noise: 5 },
+  { name: "read the last x8", unit: "us", digits: 1, expected: "constant", noise: 5 },
+  { name: "/listChunks", unit: "us", expected: "linear", noise: 100 },
+  { name: "/tail from earliest, until its first message", unit: "us", expected: "constant", noise: 100 },
+  { name: "/tail from latest, until it waits", unit: "us", expected: "constant", noise: 100 },
+  { name: "/tail from a time, until it waits", unit: "us", expected: "constant", noise: 100 },
+  { name: "first /consume of a new consumer", unit: "us", expected: "constant", noise: 200 },
+  { name: "/consume and /ack of a consumer", unit: "us", expected: "constant", noise: 200 },
+  { name: "/consumers, with their lag", unit: "us", expected: "linear", noise: 200 },
+  { name: "/ack of the oldest chunk", unit: "us", expected: "constant", noise: 200 },
+  { name: "a chunk is completed and the next begun", unit: "us", expected: "constant", noise: 100 },
+  { name: "a look of retention by age, nothing is due", unit: "us", expected: "constant", noise: 200 },
+  { name: "a look of retention by size, nothing is due", unit: "us", expected: "linear", noise: 200 },
+  { name: "256 chunks expire", unit: "us", expected: "constant", noise: 5_000 },
+];
+
+/** The table. */
+export const CHUNKS: GrowthTable = {
+  name: "chunks",
+  of: "chunks of one category",
+  about:
+    "Each holds one message of 100 B and is sealed, prepared by the storage in this process, without syncs. A node " +
+    "of its own on a real disk for each row; processor time of the node. The last four lines are times of the storage " +
+    "alone, in this process.",
+  sizes: powersOfTen(SIZE_MAX),
+  figures: FIGURES,
+  measure,
+};
+
+async function* measure(sizes: readonly number[], plan: GrowthPlan): AsyncGenerator<Row> {
+  const directory = await makeDirectory(plan.directory);
+  try {
+    for (const size of sizes) {
+      await fillChunks(directory.path, CATEGORY, size);
+      const served = await measureServed(directory.path, size, plan);
+      yield { size, values: { ...served, ...await measureStored(directory.path, CATEGORY) } };
+    }
+  } finally {
+    await directory.remove();
+  }
+}
+
+async function measureServed(
+  directory: string,
+  size: number,
+  plan: GrowthPlan,
+): Promise<Record<string, number>> {
+  const node = await startOn(directory);
+  try {
+    const memory = memoryMib(node);
+    const idle = await idleMicros(node, plan.idleSeconds);
+    const listed = await getJson<{ name: string; size: number }[]>(node, `/listChunks?category=${CATEGORY}`);
+    if (listed.length < size) throw new Error(`${listed.length} chunks instead of ${size}`);
+    const readOf = ({ name }: { name: string }): string => `/read?category=${CATEGORY}&chunk=${name}&off=0`;
+    const first = await wrkReads(node, [readOf(listed[0]!)], MESSAGE_BYTES, plan);
+    const last = await wrkReads(node, [readOf(listed.at(-1)!)], MESSAGE_BYTES, plan);
+    const listing = await callMicros(node, () => get(node, `/listChunks?category=${CATEGORY}`));
+    const tails = {
+      "/tail from earliest, until its first message": await tailMicros(node, "earliest", true),
+      "/tail from latest, until it waits": await tailMicros(node, "latest", false),
+      "/tail from a time, until it waits": await tailMicros(node, String(Date.now() + 60_000), false),
+    };
+    const consumed = await measureConsumer(node, size);
+    const written = await wrkWrites(node, [CATEGORY], plan);
+    // Last: it changes what there is. The chunk that the writes went into stays.
+    const oldest = listed.slice(0, ACKS_MAX);
+    const acked = await during([node.pid], async () => {
+      for (const { name, size: bytes } of oldest) {
+        await get(node, `/ack?category=${CATEGORY}&chunk=${name}&size=${bytes}`);
+      }
+    });
+    return {
+      "start-up": node.startMs,
+      "start-up, processor time": node.startCpuMs,
+      "resident memory after the start": memory,
+      "idle, processor time": idle,
+      "write 100 B x8": written.micros,
+      "read the first x8": first.micros,
+      "read the last x8": last.micros,
+      "/listChunks": listing,
+      ...tails,
+      ...consumed,
+      "/ack of the oldest chunk": acked.micros / oldest.length,
+    };
+  } finally {
+    await node.stop();
+  }
+}
+
+/** Opens a tail and leaves it again. */
+function tailMicros(node: GrowthNode, from: string, hasMessage: boolean): Promise<number> {
+  return callMicros(node, async () => {
+    const leave = new AbortController();
+    const answer = await fetch(`${node.url}/tail?category=${CATEGORY}&from=${from}`, {
+      signal: leave.signal,
+    });
+    if (!answer.ok) throw new Error(`/tail: ${answer.status} ${await answer.text()}`);
+    if (hasMessage) await answer.body!.getReader().read();
+    leave.abort();
+  }, { calls: 100 });
+}
+
+async function measureConsumer(node: GrowthNode, size: number): Promise<Record<string, number>> {
+  const consume = async (consumer: string): Promise<Headers> => {
+    const path = `/consume?category=${CATEGORY}&consumer=${consumer}&from=earliest`;
+    const answer = await fetch(`${node.url}${path}`);
+    const body = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${body}`);
+    return answer.headers;
+  };
+  const first = await callMicros(node, (i) => consume(`new-${i}`), { calls: 20, warm: 5 });
+  const next = size < READ_CHUNKS + WARM_CHUNKS ? undefined : await callMicros(node, async () => {
+    const headers = await consume("reader");
+    const [chunk, end] = [headers.get("chukcha-chunk"), headers.get("chukcha-next-offset")];
+    await get(node, `/ack?category=${CATEGORY}&consumer=reader&chunk=${chunk}&size=${end}`);
+  }, { calls: READ_CHUNKS, warm: WARM_CHUNKS });
+  const listed = await callMicros(node, () => get(node, `/consumers?category=${CATEGORY}`), { calls: 30 });
+  const names = await getJson<{ consumer: string }[]>(node, `/consumers?category=${CATEGORY}`);
+  for (const { consumer } of names) {
+    await get(node, `/consumers?category=${CATEGORY}&consumer=${consumer}`, { method: "DELETE" });
+  }
+  return {
+    "first /consume of a new consumer": first,
+    // A category that has fewer cannot tell.
+    ...next === undefined ? {} : { "/consume and /ack of a consumer": next },
+    "/consumers, with their lag": listed,
+  };
+}
