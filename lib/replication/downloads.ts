@@ -79,9 +79,11 @@ export class Downloads {
   async run(bytesMax: number): Promise<void> {
     let left = bytesMax;
     this.peerFailed = false;
-    const lanes = this.#backlog.lanes();
+    // One way through all of them, which those who work share. There may be one for each of 100,000 categories.
+    const lanes = this.#backlog.lanes().values();
     const work = async (): Promise<void> => {
-      for (let lane = lanes.shift(); lane && left > 0; lane = lanes.shift()) {
+      for (const lane of lanes) {
+        if (left <= 0) return;
         this.#backlog.rotate(lane);
         left -= await this.#workOff(lane, left);
       }

@@ -50,7 +50,7 @@ export class Reports {
 
   /** For the next poll. */
   load(): Load {
-    const entries = [...this.#entries].slice(0, REPLICATION_HELD_MAX);
+    const entries = [...this.#entries.entries().take(REPLICATION_HELD_MAX)];
     return {
       held: entries.flatMap(([, entry]) => this.#heldOf(entry)),
       more: this.#entries.size > entries.length,

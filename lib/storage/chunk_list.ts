@@ -1,19 +1,21 @@
 /**
  * The chunks of one category, by name and in order.
  *
- * Per owner they are kept sorted: a new one is nearly always the last, and what is acknowledged nearly always the
- * first, so that 100,000 chunks come and go without the list being sorted anew each time.
+ * Per owner they are kept sorted, see `owner_chunks.ts`, so that a million chunks come and go without the list being sorted
+ * anew each time; and sorted by name, they are nearly always the owners' lists one behind the other.
  *
  * @module
  */
+import { chunkName } from "../protocol/names.ts";
 import type { Chunk } from "./chunk.ts";
+import { OwnerChunks } from "./owner_chunks.ts";
 
 const NONE: readonly Chunk[] = [];
 
 /** A sorted set of chunks. */
 export class ChunkList {
   readonly #byName = new Map<string, Chunk>();
-  readonly #byOwner = new Map<string, Chunk[]>();
+  readonly #byOwner = new Map<string, OwnerChunks>();
   /** Chunks that came although their owner had later ones here, in order of coming. */
   #late: Map<string, Chunk[]> | undefined;
   /** Made anew when asked for after a chunk came or went. */
@@ -35,15 +37,12 @@ export class ChunkList {
     if (this.#byName.has(chunk.name)) return;
     this.#byName.set(chunk.name, chunk);
     this.#sorted = undefined;
-    const chunks = this.#byOwner.get(chunk.instance);
-    if (chunks) {
-      const at = firstFrom(chunks, chunk.number);
-      if (at < chunks.length) this.#noteLate(chunk);
-      chunks.splice(at, 0, chunk);
-      return;
+    let chunks = this.#byOwner.get(chunk.instance);
+    if (!chunks) {
+      this.#byOwner.set(chunk.instance, chunks = new OwnerChunks());
+      this.#owners = undefined;
     }
-    this.#byOwner.set(chunk.instance, [chunk]);
-    this.#owners = undefined;
+    if (!chunks.add(chunk)) this.#noteLate(chunk);
   }
 
   /** Removes a chunk. */
@@ -53,8 +52,8 @@ export class ChunkList {
     this.#byName.delete(name);
     this.#sorted = undefined;
     const chunks = this.#byOwner.get(chunk.instance)!;
-    chunks.splice(firstFrom(chunks, chunk.number), 1);
-    if (chunks.length > 0) return;
+    chunks.delete(chunk);
+    if (chunks.size > 0) return;
     this.#byOwner.delete(chunk.instance);
     this.#owners = undefined;
   }
@@ -66,7 +65,9 @@ export class ChunkList {
 
   /** All, sorted by name. */
   sorted(): readonly Chunk[] {
-    return this.#sorted ??= [...this.#byName.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+    // Nothing to be done for the sort, but to look at them, unless the name of an owner begins like a chunk of another one.
+    return this.#sorted ??= this.owners().toSorted((a, b) => chunkName(a, 0) < chunkName(b, 0) ? -1 : 1)
+      .flatMap((owner) => this.ofOwner(owner)).sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
   /** Their owners, sorted. */
@@ -76,7 +77,12 @@ export class ChunkList {
 
   /** Those of one owner, by number. Not to be kept: it changes as they come and go. */
   ofOwner(instance: string): readonly Chunk[] {
-    return this.#byOwner.get(instance) ?? NONE;
+    return this.#byOwner.get(instance)?.all() ?? NONE;
+  }
+
+  /** The one of an owner with the largest number. */
+  lastOf(instance: string): Chunk | undefined {
+    return this.#byOwner.get(instance)?.last;
   }
 
   /** Those of one owner that came behind later ones, in order of coming; it only grows. */
@@ -86,8 +92,7 @@ export class ChunkList {
 
   /** The first chunk of an owner whose number is at least `number`. */
   firstFrom(instance: string, number: number): Chunk | undefined {
-    const chunks = this.ofOwner(instance);
-    return chunks[firstFrom(chunks, number)];
+    return this.#byOwner.get(instance)?.firstFrom(number);
   }
 
   #noteLate(chunk: Chunk): void {
@@ -96,17 +101,4 @@ export class ChunkList {
     if (late) late.push(chunk);
     else this.#late.set(chunk.instance, [chunk]);
   }
-}
-
-/** Index of the first chunk whose number is at least `number`. */
-function firstFrom(chunks: readonly Chunk[], number: number): number {
-  let low = 0;
-  let high = chunks.length;
-  if (high > 0 && chunks[high - 1]!.number < number) return high;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (chunks[middle]!.number >= number) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

@@ -133,7 +133,7 @@ export class ConsumerChanges {
    */
   #admitUnknown(name: string, { instance, number }: ChunkId): void {
     const { chunks, acknowledged, context: { options } } = this.#state;
-    const last = chunks.ofOwner(instance).at(-1)?.number ?? -1;
+    const last = chunks.lastOf(instance)?.number ?? -1;
     const largest = Math.max(last, acknowledged.largest(instance));
     const isOwner = largest >= 0 || instance === options.instance || (options.peers ?? []).includes(instance);
     if (!isOwner) throw noSuchChunk(name, this.#state.name);
@@ -153,7 +153,7 @@ export class ConsumerChanges {
     const { chunks, acknowledged, context: { options } } = this.#state;
     if (instance !== options.instance) return place;
     const gone = { number: acknowledged.largest(instance) + 1, offset: 0 };
-    const last = chunks.ofOwner(instance).at(-1);
+    const last = chunks.lastOf(instance);
     if (last && !last.settled) return place;
     const end = last && last.number >= gone.number ? endOf(last) : gone;
     if (comparePlaces({ number, offset: place.offset }, end) <= 0) return place;

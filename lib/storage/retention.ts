@@ -284,7 +284,7 @@ export class Retention {
 function newestOwn(store: Store): number | undefined {
   let newest: number | undefined;
   for (const [, chunks] of store.chunkLists()) {
-    const last = chunks.ofOwner(store.identity.instance).at(-1);
+    const last = chunks.lastOf(store.identity.instance);
     if (last) newest = Math.max(newest ?? 0, last.timeMs);
   }
   return newest;

@@ -21,6 +21,7 @@ import type { CancelTimer, Clock } from "./clock.ts";
 import { DiskError, PASSING } from "./disk.ts";
 import type { DiskGuard } from "./disk_guard.ts";
 import { toChukchaError } from "./failure.ts";
+import { Fifo } from "./fifo.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import type { OpenFiles } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
@@ -36,8 +37,10 @@ export class Sealer {
   readonly #guard: DiskGuard;
   readonly #log: Log;
   readonly #clock: Clock;
-  /** In the order in which they are due. */
-  #queue: { readonly chunk: Chunk; readonly dueMs: number }[] = [];
+  /** Those that are due since they came. A start may find a hundred thousand of them, and so may an end. */
+  readonly #due = new Fifo<Chunk>();
+  /** The others, in the order in which they are due. */
+  readonly #later = new Fifo<{ readonly chunk: Chunk; readonly dueMs: number }>();
   #bytes = 0;
   #hurry = false;
   #running = 0;
@@ -59,9 +62,8 @@ export class Sealer {
 
   /** Queues a complete chunk; `atOnce` where nothing is gained by waiting. */
   add(chunk: Chunk, atOnce = chunk.size <= SEAL_AT_ONCE_BYTES_MAX): void {
-    const now = this.#clock.monotonic();
-    if (atOnce) this.#queue.unshift({ chunk, dueMs: now });
-    else this.#queue.push({ chunk, dueMs: now + SEAL_DELAY_MS });
+    if (atOnce) this.#due.push(chunk);
+    else this.#later.push({ chunk, dueMs: this.#clock.monotonic() + SEAL_DELAY_MS });
     this.#bytes += chunk.size;
     this.#start();
   }
@@ -84,9 +86,8 @@ export class Sealer {
   }
 
   #drop(chunk: Chunk): void {
-    const waiting = this.#queue.filter((one) => one.chunk === chunk).length;
-    if (waiting === 0) return;
-    this.#queue = this.#queue.filter((one) => one.chunk !== chunk);
+    const waiting = this.#due.remove((one) => one === chunk) +
+      this.#later.remove((one) => one.chunk === chunk);
     this.#bytes -= waiting * chunk.size;
   }
 
@@ -95,24 +96,27 @@ export class Sealer {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     while (this.#running < CONCURRENCY && this.#nextIsDue()) void this.#work();
-    const next = this.#queue[0];
-    if (!next || this.#running > 0) return;
-    const atMs = Math.max(next.dueMs, this.#restUntilMs);
+    if (this.#waiting === 0 || this.#running > 0) return;
+    const dueMs = this.#due.size > 0 ? -Infinity : this.#later.first!.dueMs;
+    const atMs = Math.max(dueMs, this.#restUntilMs);
     this.#cancelTimer = this.#clock.after(atMs - this.#clock.monotonic(), () => this.#start());
   }
 
+  get #waiting(): number {
+    return this.#due.size + this.#later.size;
+  }
+
   #nextIsDue(): boolean {
-    const next = this.#queue[0];
-    if (next === undefined || this.#hurry) return next !== undefined;
+    if (this.#waiting === 0 || this.#hurry) return this.#waiting > 0;
     const now = this.#clock.monotonic();
     if (now < this.#restUntilMs) return false;
-    return this.#bytes > UNSEALED_BYTES_MAX || next.dueMs <= now;
+    return this.#bytes > UNSEALED_BYTES_MAX || this.#due.size > 0 || this.#later.first!.dueMs <= now;
   }
 
   async #work(): Promise<void> {
     this.#running++;
     while (this.#nextIsDue()) {
-      const { chunk } = this.#queue.shift()!;
+      const chunk = this.#due.shift() ?? this.#later.shift()!.chunk;
       this.#bytes -= chunk.size;
       const done = this.#seal(chunk).catch((error) => this.#failed(chunk, error));
       this.#sealing.set(chunk, done);
@@ -126,7 +130,7 @@ export class Sealer {
   /** Nothing is under way: tells whoever waits, or arms the timer. */
   #rest(): void {
     if (this.#running > 0) return;
-    if (this.#queue.length > 0) return this.#start();
+    if (this.#waiting > 0) return this.#start();
     this.#hurry = false;
     if (this.#unsealed > 0) {
       this.#log.warn("the disk took no writes at the end: the next start has to examine complete chunks", {
@@ -171,7 +175,7 @@ export class Sealer {
     if (PASSING.has(error.kind) && !this.#hurry) {
       this.#guard.refused(toChukchaError(error, `seal ${chunk.name}`), 0);
       this.#restUntilMs = this.#clock.monotonic() + SEAL_DELAY_MS;
-      this.#queue.push({ chunk, dueMs: this.#restUntilMs });
+      this.#later.push({ chunk, dueMs: this.#restUntilMs });
       this.#bytes += chunk.size;
       return;
     }

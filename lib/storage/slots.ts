@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { Fifo } from "./fifo.ts";
 
 /** So many at once. */
 export class Slots {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Fifo<() => void>();
 
   constructor(count: number) {
     this.#free = count;

@@ -14,6 +14,7 @@ import { categoryDirectory, parseCategoryDirectory } from "../protocol/names.ts"
 import type { ChunkInfo, HealthCheck, ScrubStatus } from "../protocol/types.ts";
 import type { BatchSource } from "./batch_journal.ts";
 import { ProducerBound } from "./batch_memory.ts";
+import type { Append } from "./append_queue.ts";
 import type { Stored } from "./batches.ts";
 import { Category } from "./category.ts";
 import { type Census, countingChunks } from "./census.ts";
@@ -34,7 +35,7 @@ import { StorageMeter } from "./meter.ts";
 import { identify, LOCK_FILE, NODE_FILE, type NodeIdentity, WrongDirectoryError } from "./node_file.ts";
 import { offsetSince } from "./offset_since.ts";
 import { OpenFiles } from "./open_files.ts";
-import { notJoined } from "./own_chunks.ts";
+import { notJoined, type OwnChunks } from "./own_chunks.ts";
 import type { Random } from "./random.ts";
 import { recoverCategory } from "./recover.ts";
 import { withRelief } from "./relief.ts";
@@ -168,6 +169,19 @@ export class Store extends ReplicaStore {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** The same without a promise, for a batch of at least one byte that has no source: small writes are many. */
+  submit(category: string, append: Append): void {
+    if (this.#closing) return append.refused(drainingError("write"));
+    if (!this.joined) return append.refused(notJoined());
+    let own: OwnChunks;
+    try {
+      ({ own } = this.made(category));
+    } catch (error) {
+      return append.refused(error);
+    }
+    own.submit(append);
   }
 
   /**
@@ -360,7 +374,7 @@ export class Store extends ReplicaStore {
     unsealed.forEach((chunk) => sealer.add(chunk, true));
     for (const category of this.categories.values()) {
       category.foundConsumers?.syncSoon();
-      for (const chunk of category.chunks.sorted()) if (chunk.damaged && chunk.sealed) this.healer.add(chunk);
+      for (const chunk of category.chunks.all()) if (chunk.damaged && chunk.sealed) this.healer.add(chunk);
     }
     const { incomplete, options } = this.context;
     if (incomplete.size > 0 && (options.peers ?? []).length === 0) {

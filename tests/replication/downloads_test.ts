@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { SILENT_LOG } from "../../lib/protocol/log.ts";
 import { Backlog } from "../../lib/replication/backlog.ts";
 import { Confirmations } from "../../lib/replication/confirmations.ts";
@@ -11,6 +11,7 @@ import { Downloads } from "../../lib/replication/downloads.ts";
 import { Identities } from "../../lib/replication/identities.ts";
 import type { CopyState, FetchAnswer, Peer, Piece, Wanted } from "../../lib/replication/peer.ts";
 import { crc32 } from "../../lib/storage/crc32.ts";
+import { countMoves } from "../support/array_moves.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { bytes, openNew } from "../storage/world.ts";
 
@@ -106,5 +107,20 @@ Deno.test("Downloads: what was not asked for is refused as a whole", async () =>
   );
   await assertRejects(() => downloads.run(1 << 20), Error, "was not asked for");
   assertEquals(store.listChunks("web"), []);
+  await store.close();
+});
+
+Deno.test("Downloads: many categories are gone through at the same cost for each", async () => {
+  const { store, downloads, backlog } = await setUp(() =>
+    Promise.resolve({ node: NODE, pieces: [], unreadable: [] })
+  );
+  const lanes = 3_000;
+  for (let i = 0; i < lanes; i++) {
+    backlog.set("a", 0, { ...listed(CHUNKS[0]), category: `c${i}` }, CONTENT.length);
+    // There is nothing to be had of them now.
+    backlog.get(`c${i}`, "a", 0)!.resting = true;
+  }
+  const moves = await countMoves(() => downloads.run(1 << 20));
+  assertLess(moves, 40 * lanes);
   await store.close();
 });
