@@ -66,6 +66,8 @@ export interface Totals extends Census {
 export class Store extends ReplicaStore {
   readonly #lock: { release(): void };
   readonly #scrubber: Scrubber;
+  /** Categories by name, as far as they were listed. */
+  readonly #sorted: Category[] = [];
   #closing = false;
 
   private constructor(
@@ -222,7 +224,16 @@ export class Store extends ReplicaStore {
 
   /** Names of the categories that hold, or held, messages; sorted. */
   listCategories(): string[] {
-    return [...this.categories.values()].filter((category) => category.known).map(({ name }) => name).sort();
+    return this.#inOrder().filter((category) => category.known).map(({ name }) => name);
+  }
+
+  /** All categories by name. None ever goes, so only those are put in place that came since this was asked for last. */
+  #inOrder(): readonly Category[] {
+    const count = this.#sorted.length;
+    if (count === this.categories.size) return this.#sorted;
+    for (const category of this.categories.values().drop(count)) this.#sorted.push(category);
+    this.#sorted.sort((a, b) => a.name < b.name ? -1 : 1);
+    return this.#sorted;
   }
 
   /** Follows a category, which need not exist yet. The caller closes it. */

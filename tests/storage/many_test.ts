@@ -57,3 +57,26 @@ Deno.test("Store: chunks that are acknowledged from the oldest on cost the same,
   assertEquals(store.listChunks("web").length, 1);
   await store.close();
 });
+
+Deno.test("Store: categories are listed by name, and not sorted anew where none has come", async () => {
+  const { store } = await openNew();
+  const names = Array.from({ length: MANY }, (_, i) => `c${(i * 7919) % MANY}`);
+  await Promise.all(names.map((name) => store.append(name, bytes("message\n"), false)));
+  assertEquals(store.listCategories(), [...names].sort());
+  const more = [...names, "between"].sort();
+  let comparisons = 0;
+  const { sort } = Array.prototype;
+  Array.prototype.sort = function (compare = (a, b) => String(a) < String(b) ? -1 : 1): unknown[] {
+    return sort.call(this, (a, b) => (comparisons++, compare(a, b)));
+  };
+  try {
+    store.listCategories();
+    assertEquals(comparisons, 0);
+    await store.append("between", bytes("message\n"), false);
+    assertEquals(store.listCategories(), more);
+    assertLess(comparisons, 2 * MANY);
+  } finally {
+    Array.prototype.sort = sort;
+  }
+  await store.close();
+});
