@@ -85,6 +85,11 @@ export class ChunkList {
     return this.#byOwner.get(instance)?.last;
   }
 
+  /** Those of one owner with smaller numbers that are not complete, by number. */
+  openBefore(instance: string, number: number): readonly Chunk[] {
+    return this.#byOwner.get(instance)?.openBefore(number) ?? NONE;
+  }
+
   /** Those of one owner that came behind later ones, in order of coming; it only grows. */
   lateOf(instance: string): readonly Chunk[] {
     return this.#late?.get(instance) ?? NONE;

@@ -17,6 +17,8 @@ export class OwnerChunks {
   #chunks: Chunk[] = [];
   /** Those before it are gone; in their places stands whatever was there. */
   #head = 0;
+  /** Those before it are complete, and stay so. */
+  #open = 0;
 
   /** How many there are. */
   get size(): number {
@@ -36,6 +38,7 @@ export class OwnerChunks {
       return true;
     }
     this.#chunks.splice(at, 0, chunk);
+    this.#open = Math.min(this.#open, at);
     return false;
   }
 
@@ -44,10 +47,12 @@ export class OwnerChunks {
     const at = this.#indexFrom(number);
     if (at - this.#head > this.#chunks.length - at) {
       this.#chunks.splice(at, 1);
+      if (at < this.#open) this.#open--;
       return;
     }
     for (let i = at; i > this.#head; i--) this.#chunks[i] = this.#chunks[i - 1]!;
     this.#head++;
+    if (at >= this.#open) this.#open = Math.min(this.#open + 1, at + 1);
     if (this.#head * 2 >= this.#chunks.length) this.all();
   }
 
@@ -56,10 +61,23 @@ export class OwnerChunks {
     return this.#chunks[this.#indexFrom(number)];
   }
 
+  /** Those with smaller numbers that are not complete. Costs what came since the oldest of them. */
+  openBefore(number: number): Chunk[] {
+    const chunks = this.#chunks;
+    this.#open = Math.max(this.#open, this.#head);
+    while (this.#open < chunks.length && chunks[this.#open]!.complete) this.#open++;
+    const open: Chunk[] = [];
+    for (let i = this.#open; i < chunks.length && chunks[i]!.number < number; i++) {
+      if (!chunks[i]!.complete) open.push(chunks[i]!);
+    }
+    return open;
+  }
+
   /** All, in order. Not to be kept: it changes as they come and go. */
   all(): readonly Chunk[] {
     if (this.#head > 0) {
       this.#chunks = this.#chunks.slice(this.#head);
+      this.#open = Math.max(0, this.#open - this.#head);
       this.#head = 0;
     }
     return this.#chunks;

@@ -14,6 +14,7 @@ import { chunkName, parseChunkName } from "../protocol/names.ts";
 import { type ChunkPosition, formatCursor, type From } from "../protocol/position.ts";
 import type { Category } from "./category.ts";
 import type { Chunk } from "./chunk.ts";
+import type { ChunkList } from "./chunk_list.ts";
 import { OwnerPositions, type Position } from "./owner_positions.ts";
 
 /** Where a tail begins: by name, by time, or behind what was seen before. */
@@ -146,17 +147,17 @@ export class Tail {
     if (resumed) return resumed;
     if (this.#sinceMs === undefined) return [{ number: 0, offset: 0 }];
     const timeMs = this.#sinceMs;
-    const chunks = category.chunks.ofOwner(owner);
-    const chunk = chunks.find((candidate) => candidate.timeMs >= timeMs);
-    if (!chunk) return endOf(chunks);
+    const { chunks } = category;
+    const chunk = chunks.ofOwner(owner).find((candidate) => candidate.timeMs >= timeMs);
+    if (!chunk) return endOf(chunks, owner);
     const start = { number: chunk.number, offset: this.#source.offsetSince(chunk, timeMs) };
-    return [...openOf(chunks, chunk.number), start];
+    return [...openOf(chunks, owner, chunk.number), start];
   }
 
   #skipToEnd(): void {
     const chunks = this.#source.category()?.chunks;
     for (const owner of chunks?.owners() ?? []) {
-      this.#owners.set(owner, new OwnerPositions(owner, endOf(chunks!.ofOwner(owner)), chunks!));
+      this.#owners.set(owner, new OwnerPositions(owner, endOf(chunks!, owner), chunks!));
     }
   }
 
@@ -174,14 +175,14 @@ export class Tail {
 }
 
 /** Behind all that is there of an owner's chunks, at least one. */
-function endOf(chunks: readonly Chunk[]): Position[] {
-  const { number, size } = chunks.at(-1)!;
-  return [...openOf(chunks, number), { number, offset: size }];
+function endOf(chunks: ChunkList, owner: string): Position[] {
+  const { number, size } = chunks.lastOf(owner)!;
+  return [...openOf(chunks, owner, number), { number, offset: size }];
 }
 
 /** The ends of those chunks before `number` that may still grow. */
-function openOf(chunks: readonly Chunk[], number: number): Position[] {
-  return chunks.filter((chunk) => !chunk.complete && chunk.number < number)
+function openOf(chunks: ChunkList, owner: string, number: number): Position[] {
+  return chunks.openBefore(owner, number)
     .map((chunk) => ({ number: chunk.number, offset: chunk.size })).slice(1 - TAIL_OPEN_CHUNKS_MAX);
 }
 

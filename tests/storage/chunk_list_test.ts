@@ -19,16 +19,23 @@ function chunk(owner: string, number: number): Chunk {
 Deno.test("ChunkList holds what a sorted array would, whatever comes and goes", () => {
   // One name begins like the name of a chunk of another one.
   const owners = ["a", "b", "a-chunk000000003-x", "a-b"];
-  const step = fc.record({ owner: fc.constantFrom(...owners), number: fc.nat(12), add: fc.boolean() });
+  const step = fc.record({
+    owner: fc.constantFrom(...owners),
+    number: fc.nat(12),
+    what: fc.constantFrom("add", "add", "delete", "complete"),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const list = new ChunkList();
       const model = new Map<string, Chunk>();
-      for (const { owner, number, add } of steps) {
+      for (const { owner, number, what } of steps) {
         const one = chunk(owner, number);
-        if (add) {
+        if (what === "add") {
           list.add(one);
           if (!model.has(one.name)) model.set(one.name, one);
+        } else if (what === "complete") {
+          const known = model.get(one.name);
+          if (known) known.complete = true;
         } else {
           list.delete(one.name);
           model.delete(one.name);
@@ -43,13 +50,15 @@ Deno.test("ChunkList holds what a sorted array would, whatever comes and goes", 
           assertEquals(list.lastOf(of), own.at(-1));
           for (const from of [0, number, 13]) {
             assertEquals(list.firstFrom(of, from), own.find((known) => known.number >= from));
+            const open = own.filter((known) => known.number < from && !known.complete);
+            assertEquals(list.openBefore(of, from), open);
           }
         }
         const present = owners.filter((of) => list.ofOwner(of).length > 0).sort();
         assertEquals(list.owners(), present);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 300 },
   );
 });
 
@@ -81,4 +90,19 @@ Deno.test("ChunkList: a new chunk does not have all others sorted anew", () => {
   assertEquals(list.sorted()[MANY]!.instance, "b");
   // Each with the next one, both of which are looked at; to sort 30,000 takes fourteen times as many.
   assertLess(looks, 7 * MANY);
+});
+
+Deno.test("ChunkList: what is open is found at the same cost, however many are complete before it", () => {
+  const list = new ChunkList();
+  let looks = 0;
+  for (let i = 0; i < MANY; i++) {
+    const one = chunk("a", i);
+    Object.defineProperty(one, "complete", { get: () => (looks++, i !== MANY - 2) });
+    list.add(one);
+  }
+  const open = (): number[] => list.openBefore("a", MANY - 1).map(({ number }) => number);
+  assertEquals(open(), [MANY - 2]);
+  looks = 0;
+  for (let i = 0; i < 100; i++) assertEquals(open(), [MANY - 2]);
+  assertLess(looks, 1_000);
 });
