@@ -44,7 +44,7 @@ export async function wrkRounds(
   between: () => Promise<unknown> = () => Promise.resolve(),
 ): Promise<Loaded> {
   const kind = answerBytes === undefined ? "write" : "read";
-  const measured = { kind, bytes: answerBytes ?? 0, connections } as const;
+  const measured = { kind, bytes: answerBytes ?? Number(load[1]), connections } as const;
   const all: Loaded[] = [];
   for (let i = 0; i <= rounds; i++) {
     const { micros, result } = await during([pid], () => runWrk(url, measured, load, seconds));
@@ -75,16 +75,17 @@ export async function wrkWrites(
   );
 }
 
-/** Reads of these paths in turn, at 8 connections, each answered with at least so many bytes. */
+/** Reads of these paths in turn, each answered with at least so many bytes. */
 export async function wrkReads(
   node: Asked,
   paths: readonly string[],
   answerBytes: number,
   plan: GrowthPlan,
+  connections: number = CONNECTIONS,
 ): Promise<Loaded> {
   return await withPaths(
     paths,
-    (file) => wrkRounds(node, { connections: CONNECTIONS, load: ["read", file], answerBytes }, plan),
+    (file) => wrkRounds(node, { connections, load: ["read", file], answerBytes }, plan),
   );
 }
 
