@@ -26,6 +26,7 @@ const FIGURES: readonly Figure[] = [
   { name: "resident memory of a node", unit: "MiB", expected: "linear", noise: 20 },
   { name: "write 100 B x8, the node written to", unit: "us", digits: 1, expected: "linear", noise: 5 },
   { name: "write 100 B x8, each other node", unit: "us", digits: 1, expected: "linear", noise: 5 },
+  { name: "writes of 100 B answered", unit: "1/s", expected: "any", noise: 0 },
   { name: "write 1 MiB x8, the node written to", unit: "us", expected: "linear", noise: 300 },
   { name: "write 1 MiB x8, each other node", unit: "us", expected: "linear", noise: 300 },
   { name: "100 B, from the answer until everywhere", unit: "ms", digits: 2, expected: "linear", noise: 2 },
@@ -60,6 +61,7 @@ async function* measure(sizes: readonly number[], plan: GrowthPlan): AsyncGenera
         "idle, processor time of a node": idle.micros / seconds / size,
         "resident memory of a node": spread(nodes.map(({ pid }) => residentMib(pid))).median,
         "write 100 B x8, the node written to": small.writer,
+        "writes of 100 B answered": small.perSecond,
         "write 1 MiB x8, the node written to": large.writer,
         // Alone, there is no other, and nothing to wait for.
         ...size === 1 ? {} : {
@@ -79,27 +81,28 @@ async function until(
   bytes: number,
   seconds: number,
   rounds: number,
-): Promise<{ writer: number; other: number }> {
+): Promise<{ writer: number; other: number; perSecond: number }> {
   const [writer, ...others] = nodes;
   const path = `/write?category=${CATEGORY}`;
-  const both: { writer: number; other: number }[] = [];
+  const all: { writer: number; other: number; perSecond: number }[] = [];
   for (let i = 0; i < rounds; i++) {
     const measured = { kind: "write", bytes, connections: CONNECTIONS } as const;
     const other = await during(others.map(({ pid }) => pid), async () => {
       return await during([writer!.pid], async () => {
-        const { requests } = await runWrk(writer!.url, measured, ["write", String(bytes), path], seconds);
+        const answered = await runWrk(writer!.url, measured, ["write", String(bytes), path], seconds);
         await untilSame(nodes, CATEGORY, SAME);
-        return requests;
+        return answered;
       });
     });
-    const { micros, result: requests } = other.result;
-    both.push({ writer: micros / requests, other: other.micros / requests / others.length });
+    const { micros, result: { requests, round: { requestsPerSecond: perSecond } } } = other.result;
+    all.push({ writer: micros / requests, other: other.micros / requests / others.length, perSecond });
     await letGo(writer!.url, CATEGORY);
     await untilSame(nodes, CATEGORY, SAME);
   }
   return {
-    writer: spread(both.map((one) => one.writer)).median,
-    other: spread(both.map((one) => one.other)).median,
+    writer: spread(all.map(({ writer }) => writer)).median,
+    other: spread(all.map(({ other }) => other)).median,
+    perSecond: spread(all.map(({ perSecond }) => perSecond)).median,
   };
 }
 
