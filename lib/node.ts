@@ -18,6 +18,7 @@ import { connectionsMax, descriptorsOpen, openFilesMax } from "./http/descriptor
 import { Listener } from "./http/listener.ts";
 import { OpenStreams } from "./http/open_streams.ts";
 import { OpenTails } from "./http/open_tails.ts";
+import { Pace } from "./http/pace.ts";
 import { Security } from "./http/security.ts";
 import type { Service } from "./http/service.ts";
 import { Traffic } from "./http/traffic.ts";
@@ -151,6 +152,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     log,
     budget,
     arriving: new ArrivingBodies(budget, clock, BODY_SMALL_RESERVED_BYTES),
+    storing: new Pace(clock),
     targets: new WriteTargets({
       syncEachWrite: settings.syncEachWrite,
       minSyncReplicas: settings.minSyncReplicas,
@@ -194,6 +196,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
       draining = true;
       service.tails.closeAll();
       service.streams.close();
+      service.storing.close();
       return Promise.all([service.dispensers.close(), service.arriving.none()]).then(() => {});
     },
   };

@@ -16,6 +16,7 @@ import { changes, fetchPieces, knows } from "./replication.ts";
 import { type Access, ANYBODY, type Caller } from "./rights.ts";
 import type { Service } from "./service.ts";
 import { tail } from "./tail.ts";
+import { smallWrite } from "./small_write.ts";
 import type { Traffic } from "./traffic.ts";
 import { write } from "./write.ts";
 
@@ -69,24 +70,22 @@ export function createApp(service: Service, origins: readonly string[] = []): Ap
   app.notFound((c) => noRoute(c, service.traffic));
   app.onError((error) => errors.answer(error));
   const refuse = (error: unknown): Response => errors.answer(error);
-  const plainWrite = (request: Request): Promise<Response> => write(service, request);
-  const guardedWrite = (request: Request): Response | Promise<Response> => {
-    try {
-      guard?.admit(request, "write");
-    } catch (error) {
-      return refuse(error);
-    }
-    return plainWrite(request);
+  const guardedWrite = (request: Request): Promise<Response> => {
+    guard?.admit(request, "write");
+    return write(service, request);
   };
-  const takeWrite = guard ? guardedWrite : plainWrite;
-  // Small writes come by the ten thousand: past the router they cost 2 to 3 µs less of 15.
-  const answer = (request: Request): Response | Promise<Response> => {
-    if (isPlainWrite(request)) return takeWrite(request);
-    return request.method === "CONNECT" ? refuse(noProxy()) : app.fetch(request);
-  };
-  return {
-    fetch: withCors(origins, counted(service.traffic, ROUTES.map(([, path]) => path), answer, refuse)),
-  };
+  const paths = ROUTES.map(([, path]) => path);
+  const routed = counted(
+    service.traffic,
+    paths,
+    (request) => request.method === "CONNECT" ? refuse(noProxy()) : app.fetch(request),
+    refuse,
+  );
+  const written = counted(service.traffic, [], guardedWrite, refuse);
+  // Writes come by the ten thousand: past the router they cost 2 to 3 µs less of 15, and small ones another 2.
+  const answer = (request: Request): Response | Promise<Response> =>
+    isPlainWrite(request) ? smallWrite(service, request, refuse) ?? written(request) : routed(request);
+  return { fetch: withCors(origins, answer) };
 }
 
 function isPlainWrite({ method, url }: Request): boolean {

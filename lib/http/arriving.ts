@@ -38,31 +38,32 @@ import type { BodyBudget } from "./body_budget.ts";
 import { allowedMs, Pace, type Runner } from "./pace.ts";
 
 /** One body on its way. There is one for each write: a class, since closures for each would be half of what it costs. */
-export class Arrival implements Runner {
+export abstract class Arrival implements Runner {
+  /** When its first byte was waited for. */
+  startMs = 0;
   /** When it is given up. */
-  dueMs: number;
+  dueMs = 0;
+  slot = -1;
   /** Bytes that came. */
   received = 0;
   /** Bytes of the budget that it holds. */
   held = 0;
-  /** Gives it up; `undefined` once that was done. */
-  refuse: ((error: ChukchaError) => void) | undefined;
-  readonly #bodies: ArrivingBodies;
+  /** It was given up. */
+  givenUp = false;
 
-  /** @param startMs when its first byte was waited for */
-  constructor(
-    bodies: ArrivingBodies,
-    readonly startMs: number,
-    dueMs: number,
-    refuse: (error: ChukchaError) => void,
-  ) {
-    this.#bodies = bodies;
-    this.dueMs = dueMs;
-    this.refuse = refuse;
-  }
+  constructor(protected readonly bodies: ArrivingBodies) {}
+
+  /** Called at most once, when it is given up; what it holds is given back already. */
+  abstract refuse(error: ChukchaError): void;
 
   expired(): void {
-    this.#bodies.expired(this);
+    this.bodies.expired(this);
+  }
+}
+
+class RefusableArrival extends Arrival {
+  constructor(bodies: ArrivingBodies, readonly refuse: (error: ChukchaError) => void) {
+    super(bodies);
   }
 }
 
@@ -90,10 +91,16 @@ export class ArrivingBodies {
    * @param refuse called at most once, to give it up; what it holds is given back already
    */
   begin(bytes: number, refuse: (error: ChukchaError) => void): Arrival {
-    const nowMs = this.#pace.start();
-    const arrival = new Arrival(this, nowMs, nowMs + allowedMs(bytes), refuse);
-    this.#pace.begin(arrival);
+    const arrival = new RefusableArrival(this, refuse);
+    this.add(arrival, bytes);
     return arrival;
+  }
+
+  /** The same, for one that was made by the caller. */
+  add(arrival: Arrival, bytes: number): void {
+    arrival.startMs = this.#pace.start();
+    arrival.dueMs = arrival.startMs + allowedMs(bytes);
+    this.#pace.begin(arrival);
   }
 
   /** So many bytes of it came. */
@@ -160,7 +167,7 @@ export class ArrivingBodies {
     const rateMax = by && isSlow(by, nowMs) ? rate(by, nowMs) : Infinity;
     const slow = [...this.#pace.runners]
       .filter((one) =>
-        one !== by && one.refuse && one.held > 0 && isSlow(one, nowMs) && rate(one, nowMs) < rateMax
+        one !== by && !one.givenUp && one.held > 0 && isSlow(one, nowMs) && rate(one, nowMs) < rateMax
       )
       .sort((a, b) => rate(a, nowMs) - rate(b, nowMs));
     if (slow.reduce((sum, { held }) => sum + held, 0) < lacking) return;
@@ -174,10 +181,10 @@ export class ArrivingBodies {
   }
 
   #giveUp(arrival: Arrival, error: ChukchaError): void {
-    const { refuse } = arrival;
-    arrival.refuse = undefined;
+    if (arrival.givenUp) return;
+    arrival.givenUp = true;
     this.letGo(arrival, arrival.held);
-    refuse?.(error);
+    arrival.refuse(error);
   }
 }
 

@@ -108,6 +108,8 @@ function receiveWhole(request: Request, declared: number, arriving: ArrivingBodi
       reject(error);
     });
     request.bytes().then((bytes) => {
+      // It came after all, but was answered already.
+      if (arrival.givenUp) return;
       arriving.end(arrival);
       try {
         arriving.take(bytes.length);
@@ -166,7 +168,7 @@ function tooLarge(bytes: number, bytesMax: number): ChukchaError {
 }
 
 /** A `TypeError` is a defect of ours (the body was read twice); all else is the connection's or the client's doing. */
-function endedEarly(cause: unknown): unknown {
+export function endedEarly(cause: unknown): unknown {
   if (cause instanceof TypeError) return cause;
   return new ChukchaError("invalid_body", "body: the connection ended before the whole of it arrived", {
     cause,

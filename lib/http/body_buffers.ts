@@ -38,6 +38,11 @@ export class BodyBuffers {
     return Math.ceil(wanted / step) * step + SLACK_BYTES;
   }
 
+  /** Four times as long as a buffer of `size` bytes. */
+  static fourfold(size: number): number {
+    return 4 * Math.max(0, size - SLACK_BYTES) + SLACK_BYTES;
+  }
+
   /** Whether a buffer of this length waits. */
   has(size: number): boolean {
     return (this.#idle.get(size)?.length ?? 0) > 0;

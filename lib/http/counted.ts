@@ -25,7 +25,12 @@ export function counted(
     return response;
   };
   return (request) => {
-    const response = answer(request);
+    let response: Response | Promise<Response>;
+    try {
+      response = answer(request);
+    } catch (error) {
+      return count(request.url, refuse(error));
+    }
     if (!(response instanceof Promise)) return count(request.url, response);
     return response.then(
       (settled) => count(request.url, settled),

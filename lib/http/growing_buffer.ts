@@ -129,7 +129,7 @@ export class GrowingBuffer {
     const before = this.#buffer;
     // A body that comes in small pieces of unknown number begins small.
     const first = needed < 4 * KIB ? 4 * KIB : BODY_FIRST_BYTES;
-    const wanted = Math.max(needed, 4 * this.used, first);
+    const wanted = Math.max(needed, BodyBuffers.fourfold(before.length), first);
     const last = BodyBuffers.sizeFor(Math.max(needed, this.#capacityMax));
     const size = this.#declared && buffers.has(last) ? last : Math.min(BodyBuffers.sizeFor(wanted), last);
     this.#arriving.hold(this.#arrival, size);

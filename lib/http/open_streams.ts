@@ -42,6 +42,7 @@ export class OpenStreams {
     const reader = body.getReader();
     let cut = false;
     const runner: Runner = {
+      slot: -1,
       dueMs: Infinity,
       expired: () => {
         cut = true;

@@ -35,7 +35,7 @@ export class OpenTails {
 
   /** The pace of one; `expired` is called when it has taken nothing for too long. */
   begin(expired: () => void): Runner {
-    const runner = { dueMs: Infinity, expired };
+    const runner = { dueMs: Infinity, slot: -1, expired };
     this.#pace.begin(runner);
     return runner;
   }

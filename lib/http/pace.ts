@@ -25,6 +25,8 @@ export function allowedMs(bytes: number): number {
 export interface Runner {
   /** When it is given up, on the clock of {@linkcode Pace.nowMs}. `Infinity`: not at all. */
   dueMs: number;
+  /** Its place among all that are under way, kept by {@linkcode Pace}; -1 while it is not. */
+  slot: number;
   /** Called once when that time has come. */
   expired(): void;
 }
@@ -32,7 +34,8 @@ export interface Runner {
 /** All that is under way. */
 export class Pace<R extends Runner = Runner> {
   readonly #clock: Clock;
-  readonly #runners = new Set<R>();
+  /** In no order: a set would make garbage with each that comes and goes. */
+  readonly #runners: R[] = [];
   #nowMs = 0;
   #cancelTimer: CancelTimer | undefined;
   #closed = false;
@@ -43,11 +46,11 @@ export class Pace<R extends Runner = Runner> {
 
   /** How many are under way. */
   get count(): number {
-    return this.#runners.size;
+    return this.#runners.length;
   }
 
   /** Those that are under way. */
-  get runners(): Iterable<R> {
+  get runners(): readonly R[] {
     return this.#runners;
   }
 
@@ -65,19 +68,27 @@ export class Pace<R extends Runner = Runner> {
   /** One more is under way, from now on. */
   begin(runner: R): void {
     if (!this.#cancelTimer) this.#step();
-    this.#runners.add(runner);
+    runner.slot = this.#runners.length;
+    this.#runners.push(runner);
   }
 
   /** It has ended, well or not; again does nothing. */
   end(runner: R): void {
-    this.#runners.delete(runner);
-    if (this.#closed && this.#runners.size === 0) this.#stopTimer();
+    const { slot } = runner;
+    if (slot < 0) return;
+    runner.slot = -1;
+    const last = this.#runners.pop()!;
+    if (last !== runner) {
+      this.#runners[slot] = last;
+      last.slot = slot;
+    }
+    if (this.#closed && this.#runners.length === 0) this.#stopTimer();
   }
 
   /** From now on the timer stops as soon as nothing is under way, and not a step later. */
   close(): void {
     this.#closed = true;
-    if (this.#runners.size === 0) this.#stopTimer();
+    if (this.#runners.length === 0) this.#stopTimer();
   }
 
   #step(): void {
@@ -87,9 +98,9 @@ export class Pace<R extends Runner = Runner> {
 
   #look(): void {
     this.#cancelTimer = undefined;
-    if (this.#runners.size === 0) return;
+    if (this.#runners.length === 0) return;
     this.#step();
-    for (const runner of this.#runners) {
+    for (const runner of [...this.#runners]) {
       if (runner.dueMs > this.#nowMs) continue;
       runner.dueMs = Infinity;
       runner.expired();

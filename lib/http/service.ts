@@ -21,6 +21,7 @@ import type { BodyBudget } from "./body_budget.ts";
 import type { ConnectionBound } from "./connections.ts";
 import type { OpenStreams } from "./open_streams.ts";
 import type { OpenTails } from "./open_tails.ts";
+import type { Pace } from "./pace.ts";
 import type { WaitingPolls } from "./waiting_polls.ts";
 import type { Traffic } from "./traffic.ts";
 import type { WriteTargets } from "./write_targets.ts";
@@ -32,6 +33,8 @@ export interface Service {
   readonly log: Log;
   readonly budget: BodyBudget;
   readonly arriving: ArrivingBodies;
+  /** Small writes that wait for the device. */
+  readonly storing: Pace;
   /** Judges what URLs of writes ask for. */
   readonly targets: WriteTargets;
   readonly tails: OpenTails;

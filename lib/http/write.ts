@@ -1,5 +1,6 @@
 /**
- * `POST /write`: a batch of messages, from the socket to the append queue.
+ * `POST /write`: a batch of messages, from the socket to the append queue. Most are small and plain, and go another, shorter
+ * way: see `small_write.ts`.
  *
  * Parameters are judged before the body is read, so that a refused write costs nothing. Nothing is stored unless the
  * whole body arrived.
@@ -28,7 +29,7 @@ export async function write(service: Service, request: Request): Promise<Respons
   try {
     body = await takeBody(request, service);
   } catch (error) {
-    throw service.draining && isCutOff(error) ? draining(error) : error;
+    throw cutOff(error, service);
   }
   let batch: Uint8Array;
   try {
@@ -100,11 +101,12 @@ function draining(cause?: unknown): ChukchaError {
   return new ChukchaError("draining", "write: this node is shutting down; retry on another", { cause });
 }
 
-/** Whether a body ended early. While the node shuts down that is its own doing, and not to be answered with a 400. */
-function isCutOff(error: unknown): boolean {
-  return error instanceof ChukchaError && error.code === "invalid_body";
+/** A body that ended early while the node shuts down: that is its own doing, and not to be answered with a 400. */
+export function cutOff(error: unknown, { draining: ends }: Pick<Service, "draining">): unknown {
+  return ends && error instanceof ChukchaError && error.code === "invalid_body" ? draining(error) : error;
 }
 
-function late(afterMs: number): ChukchaError {
+/** What a write is answered that was not stored in time. */
+export function late(afterMs: number): ChukchaError {
   return new ChukchaError("not_confirmed", `write: not stored within ${afterMs} ms`, { written: "maybe" });
 }

@@ -51,6 +51,8 @@ export const BLOCK_CACHE_BYTES_MAX = 64 * MIB;
 export const WRITE_TIMEOUT_MS_MAX = 60 * 60_000;
 /** `timeout` of a write that names none. */
 export const WRITE_TIMEOUT_MS_DEFAULT = 60_000;
+/** From here on a small write's time may end up to `PACE_CHECK_MS` late: a timer of its own costs 3 of its 15 µs. */
+export const WRITE_DEADLINE_COARSE_MS = 30_000;
 /** URLs of writes whose parameters are remembered; all are forgotten when there would be more. */
 export const WRITE_TARGETS_MAX = 4_096;
 /** Longer URLs of writes are not remembered. */

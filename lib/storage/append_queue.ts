@@ -1,7 +1,7 @@
 /**
  * Group commit: batches that arrive while others are being handled go out in the next single write.
  *
- * `append` only queues. Once the events that were already waiting are handled, and a further round of them has brought
+ * `append` and `submit` only queue. Once the events that were already waiting are handled, and a further round of them has brought
  * nothing more, all that has gathered is written: data, then index records, then, if anyone asked, one sync of both for
  * all of them; then the new length is published and everyone is answered. One group is under way at a time, so order of
  * arrival is order in the chunk.
@@ -53,12 +53,17 @@ export interface AppendTarget {
   poisoned(chunk: Chunk, error: unknown): void;
 }
 
-interface Waiting {
+/** A batch to be appended, and who is told what became of it: one of the two, once. */
+export interface Append {
+  /** Whole messages, at least one byte; not changed until then. */
   readonly bytes: Uint8Array;
+  /** Whether it must be on the device. */
   readonly sync: boolean;
   readonly source: BatchSource | undefined;
-  readonly resolve: (result: WriteResult) => void;
-  readonly reject: (error: unknown) => void;
+  /** It is stored, at `atMs` of the monotonic clock. Must not throw. */
+  stored(result: WriteResult, atMs: number): void;
+  /** It is not; a `ChukchaError` says what became of it. Must not throw. */
+  refused(error: unknown): void;
 }
 
 // Shared by all queues: a group is built and written in one go.
@@ -71,7 +76,7 @@ export class AppendQueue {
   readonly #clock: Clock;
   readonly #chunkBytesMax: number;
   readonly #meter: StorageMeter;
-  #waiting: Waiting[] = [];
+  #waiting: Append[] = [];
   #waitingBytes = 0;
   #running = false;
   /** Batches that waited when the last round of events ended, and how many rounds that were. */
@@ -100,23 +105,25 @@ export class AppendQueue {
 
   /** Queues one batch: whole messages, at least one byte. Rejects with `ChukchaError` saying what became of it. */
   append(bytes: Uint8Array, sync: boolean, source?: BatchSource): Promise<WriteResult> {
-    if (this.#waitingBytes + bytes.length > APPEND_QUEUE_BYTES_MAX && this.#waiting.length > 0) {
-      return Promise.reject(
-        new ChukchaError(
-          "overloaded",
-          `${this.#waitingBytes} bytes wait to be written to this category; retry`,
-        ),
-      );
-    }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ bytes, sync, source, resolve, reject });
-      this.#waitingBytes += bytes.length;
-      if (this.#running) return;
-      this.#running = true;
-      this.#gathered = 0;
-      this.#rounds = 0;
-      this.#clock.soon(this.#gather);
+      this.submit({ bytes, sync, source, stored: resolve, refused: reject });
     });
+  }
+
+  /** The same, without a promise: small writes are many. */
+  submit(append: Append): void {
+    const { length } = append.bytes;
+    if (this.#waitingBytes + length > APPEND_QUEUE_BYTES_MAX && this.#waiting.length > 0) {
+      const message = `${this.#waitingBytes} bytes wait to be written to this category; retry`;
+      return append.refused(new ChukchaError("overloaded", message));
+    }
+    this.#waiting.push(append);
+    this.#waitingBytes += length;
+    if (this.#running) return;
+    this.#running = true;
+    this.#gathered = 0;
+    this.#rounds = 0;
+    this.#clock.soon(this.#gather);
   }
 
   /** Resolves when nothing is queued or under way. */
@@ -232,19 +239,21 @@ export class AppendQueue {
     ).finally(give);
   }
 
-  #publish(chunk: Chunk, group: readonly Waiting[], written: Partial<Chunk>, synced: boolean): void {
+  #publish(chunk: Chunk, group: readonly Append[], written: Partial<Chunk>, synced: boolean): void {
     this.#meter.groupBatches.observe(group.length);
     let offset = chunk.size;
     Object.assign(chunk, written);
     this.#target.journal?.keep(synced);
-    for (const { bytes, resolve } of group) {
-      resolve({ chunk: chunk.name, offset, size: bytes.length });
-      offset += bytes.length;
+    const atMs = this.#clock.monotonic();
+    for (const append of group) {
+      const size = append.bytes.length;
+      append.stored({ chunk: chunk.name, offset, size }, atMs);
+      offset += size;
     }
     this.#target.published(chunk);
   }
 
-  #refuse(group: readonly Waiting[], error: unknown, written: "no" | "maybe"): void {
+  #refuse(group: readonly Append[], error: unknown, written: "no" | "maybe"): void {
     let answer: unknown;
     try {
       const known = toChukchaError(error, "write", written);
@@ -253,11 +262,11 @@ export class AppendQueue {
     } catch (defect) {
       answer = defect;
     }
-    group.forEach(({ reject }) => reject(answer));
+    group.forEach((append) => append.refused(answer));
   }
 
   /** Takes at least one batch, and more as long as they fit into `bytesMax`. */
-  #take(bytesMax: number): Waiting[] {
+  #take(bytesMax: number): Append[] {
     let count = 0;
     let bytes = 0;
     for (const waiting of this.#waiting) {

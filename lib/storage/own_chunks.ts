@@ -13,7 +13,7 @@ import { ChukchaError } from "../protocol/errors.ts";
 import { INDEX_BYTES_MAX } from "../protocol/limits.ts";
 import { CHUNK_NUMBER_MAX, type ChunkId } from "../protocol/names.ts";
 import type { WriteResult } from "../protocol/types.ts";
-import { AppendQueue, type AppendTarget } from "./append_queue.ts";
+import { type Append, AppendQueue, type AppendTarget } from "./append_queue.ts";
 import type { BatchJournal, BatchSource } from "./batch_journal.ts";
 import type { CategoryState } from "./category_state.ts";
 import { Chunk } from "./chunk.ts";
@@ -44,6 +44,12 @@ export class OwnChunks implements AppendTarget {
   append(bytes: Uint8Array, sync: boolean, source?: BatchSource): Promise<WriteResult> {
     if (this.#state.context.membership.first === undefined) return Promise.reject(notJoined());
     return this.#queue.append(bytes, sync, source);
+  }
+
+  /** The same without a promise. */
+  submit(append: Append): void {
+    if (this.#state.context.membership.first === undefined) append.refused(notJoined());
+    else this.#queue.submit(append);
   }
 
   /** Runs `step` while nothing is being appended. */

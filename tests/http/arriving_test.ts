@@ -208,7 +208,7 @@ Deno.test("ArrivingBodies.none resolves behind the last one, and leaves no timer
 Deno.test("Pace: there is one timer while anything is under way, and none a step after", () => {
   const clock = new FakeClock();
   const pace = new Pace(clock);
-  const runners = Array.from({ length: 10 }, () => ({ dueMs: Infinity, expired: () => {} }));
+  const runners = Array.from({ length: 10 }, () => ({ dueMs: Infinity, slot: -1, expired: () => {} }));
   runners.forEach((runner) => pace.begin(runner));
   clock.advance(10 * PACE_CHECK_MS);
   assertEquals(clock.timerCount, 1);
