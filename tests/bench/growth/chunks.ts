@@ -14,6 +14,7 @@ import { type GrowthPlan, type GrowthTable, powersOfTen } from "./table.ts";
 const SIZE_MAX = 1_000_000;
 const CATEGORY = "chunks";
 const ACKS_MAX = 100;
+const WARM_FILL_CHUNKS = 3_000;
 /** What one consumer reads, a chunk at a time. */
 const READ_CHUNKS = 200;
 const WARM_CHUNKS = 20;
@@ -46,7 +47,7 @@ export const CHUNKS: GrowthTable = {
   of: "chunks of one category",
   about:
     "Each holds one message of 100 B and is sealed, prepared by the storage in this process, without syncs. A node " +
-    "of its own on a real disk for each row; processor time of the node. The last four lines are times of the storage " +
+    "of its own on a real disk for each row; processor time of the node. The last four lines are the storage " +
     "alone, in this process.",
   sizes: powersOfTen(SIZE_MAX),
   figures: FIGURES,
@@ -54,6 +55,7 @@ export const CHUNKS: GrowthTable = {
 };
 
 async function* measure(sizes: readonly number[], plan: GrowthPlan): AsyncGenerator<Row> {
+  await warmUp(plan.directory);
   const directory = await makeDirectory(plan.directory);
   try {
     for (const size of sizes) {
@@ -61,6 +63,17 @@ async function* measure(sizes: readonly number[], plan: GrowthPlan): AsyncGenera
       const served = await measureServed(directory.path, size, plan);
       yield { size, values: { ...served, ...await measureStored(directory.path, CATEGORY) } };
     }
+  } finally {
+    await directory.remove();
+  }
+}
+
+/** The storage in this process is to be as fast for the smallest size as for the largest, which makes many chunks first. */
+async function warmUp(below: string): Promise<void> {
+  const directory = await makeDirectory(below);
+  try {
+    await fillChunks(directory.path, CATEGORY, WARM_FILL_CHUNKS);
+    await measureStored(directory.path, CATEGORY);
   } finally {
     await directory.remove();
   }

@@ -12,30 +12,31 @@ import type { Store } from "../../../lib/storage/store.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { spread } from "../measure.ts";
 import { MESSAGE, ONE_BATCH_CHUNKS, openStore, withoutSyncs } from "./fill.ts";
+import { during } from "./observe.ts";
 
 const ROUNDS = 5;
 const ROTATIONS = 200;
 /** Longer than anything is old. */
 const NEVER = "365000";
 
-/** Times in microseconds, by the names of their figures. */
+/** Processor time in microseconds, by the names of their figures. */
 export async function measureStored(directory: string, category: string): Promise<Record<string, number>> {
   const store = await openStore(directory, ONE_BATCH_CHUNKS);
   try {
-    const rotated = await median(ROTATIONS, () => store.append(category, MESSAGE, false));
+    const rotations = await own(async () => {
+      for (let i = 0; i < ROTATIONS; i++) await store.append(category, MESSAGE, false);
+    });
     const byAge = await median(ROUNDS, () => look(store, directory, "age"));
     const bySize = await median(ROUNDS, () => look(store, directory, "size"));
     const due = store.chunks(category)!.ofOwner(store.identity.instance).filter(({ complete }) => complete)
       .slice(0, RETENTION_BATCH_CHUNKS_MAX);
-    const startMs = performance.now();
-    await store.expire(category, due);
-    const expireMicros = (performance.now() - startMs) * 1000;
+    const expired = await own(() => store.expire(category, due));
     return {
-      "a chunk is completed and the next begun": rotated,
+      "a chunk is completed and the next begun": rotations / ROTATIONS,
       "a look of retention by age, nothing is due": byAge,
       "a look of retention by size, nothing is due": bySize,
       // A category that has fewer cannot tell.
-      ...due.length < RETENTION_BATCH_CHUNKS_MAX ? {} : { "256 chunks expire": expireMicros },
+      ...due.length < RETENTION_BATCH_CHUNKS_MAX ? {} : { "256 chunks expire": expired },
     };
   } finally {
     await store.close();
@@ -66,12 +67,13 @@ async function look(store: Store, directory: string, rule: "age" | "size"): Prom
   await retention.close();
 }
 
-async function median(rounds: number, work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    const startMs = performance.now();
-    await work();
-    times.push((performance.now() - startMs) * 1000);
-  }
-  return spread(times).median;
+async function median(rounds: number, work: () => Promise<void>): Promise<number> {
+  const all: number[] = [];
+  for (let i = 0; i < rounds; i++) all.push(await own(work));
+  return spread(all).median;
+}
+
+/** Processor time of this process for some work. */
+async function own(work: () => Promise<void>): Promise<number> {
+  return (await during([Deno.pid], work)).micros;
 }
