@@ -10,6 +10,7 @@ import { CLIENT_CASES, clientCaseName } from "./client_cases.ts";
 import { clientToCsv, clientToJson, formatClient, judgeClient } from "./client_report.ts";
 import { type Figures, type Result, spread } from "./measure.ts";
 import { formatFoot, isReached } from "./goals.ts";
+import { ownTimes, profileReport } from "./profile.ts";
 import { formatJson, formatRow, judge, toCsv, toJson } from "./report.ts";
 import { startFloor } from "./server.ts";
 import { formatCsv } from "./table.ts";
@@ -131,4 +132,22 @@ Deno.test("a result of the client is told beside its goals, in every form", () =
   assertStringIncludes(formatClient(late), "<2 ms ok, <10 ms missed");
   assertEquals(clientToCsv(late)["p99_ms"], "10.000");
   assertEquals((clientToJson(late) as { name: string }).name, "client latency 100 B");
+});
+
+Deno.test("profileReport shows own times by function and place, and what all others come to, without idle time", () => {
+  const frame = (functionName: string, url = "", lineNumber = 0) => ({ functionName, url, lineNumber });
+  const profile = {
+    nodes: [
+      { id: 1, callFrame: frame("(idle)") },
+      { id: 2, callFrame: frame("write", "file:///src/chukcha/lib/http/write.ts", 19) },
+      { id: 3, callFrame: frame("", "ext:core/00_infra.js", 2) },
+      { id: 4, callFrame: frame("write", "file:///src/chukcha/lib/http/write.ts", 19) },
+    ],
+    samples: [1, 2, 3, 4],
+    timeDeltas: [900, 50, 25, 25],
+  };
+  assertEquals(
+    profileReport(ownTimes(profile), 1),
+    " 75.0 %  write  lib/http/write.ts:20\n 25.0 %  1 others",
+  );
 });
