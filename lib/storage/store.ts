@@ -17,6 +17,7 @@ import { ProducerBound } from "./batch_memory.ts";
 import type { Append } from "./append_queue.ts";
 import type { Stored } from "./batches.ts";
 import { Category } from "./category.ts";
+import { CategoryNames } from "./category_names.ts";
 import { type Census, countingChunks } from "./census.ts";
 import { ChangeLog } from "./change_log.ts";
 import type { Chunk } from "./chunk.ts";
@@ -66,8 +67,7 @@ export interface Totals extends Census {
 export class Store extends ReplicaStore {
   readonly #lock: { release(): void };
   readonly #scrubber: Scrubber;
-  /** Categories by name, as far as they were listed. */
-  readonly #sorted: Category[] = [];
+  readonly #names = new CategoryNames(this.categories);
   #closing = false;
 
   private constructor(
@@ -224,16 +224,7 @@ export class Store extends ReplicaStore {
 
   /** Names of the categories that hold, or held, messages; sorted. */
   listCategories(): string[] {
-    return this.#inOrder().filter((category) => category.known).map(({ name }) => name);
-  }
-
-  /** All categories by name. None ever goes, so only those are put in place that came since this was asked for last. */
-  #inOrder(): readonly Category[] {
-    const count = this.#sorted.length;
-    if (count === this.categories.size) return this.#sorted;
-    for (const category of this.categories.values().drop(count)) this.#sorted.push(category);
-    this.#sorted.sort((a, b) => a.name < b.name ? -1 : 1);
-    return this.#sorted;
+    return this.#names.list();
   }
 
   /** Follows a category, which need not exist yet. The caller closes it. */
