@@ -66,6 +66,8 @@ export const INDEX_BYTES_MAX = 16 * MIB;
 export const INDEX_CACHE_BYTES_MAX = 64 * MIB;
 /** One group commit takes at most this many bytes (a single larger batch goes alone). */
 export const GROUP_BYTES_MAX = 4 * MIB;
+/** The newest bytes of a chunk that are kept in memory while somebody watches its category. */
+export const RECENT_BYTES_MAX = 16 * KIB;
 /** Bytes that wait in the append queue of one category; above, writes are answered 503. */
 export const APPEND_QUEUE_BYTES_MAX = 64 * MIB;
 

@@ -31,6 +31,7 @@ import { IndexBuilder } from "./index_builder.ts";
 import type { StorageMeter } from "./meter.ts";
 import { type OpenFile, type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
+import { Recent } from "./recent.ts";
 import { mendTorn, rollBack } from "./roll_back.ts";
 
 /** Rounds of events that a group waits for at most, while each brings more. */
@@ -40,6 +41,8 @@ const GATHER_ROUNDS_MAX = 4;
 export interface AppendTarget {
   /** What is kept of batches that have a producer; nothing as long as there was none. */
   readonly journal: BatchJournal | undefined;
+  /** Whether anybody waits for what is appended. */
+  readonly isWatched: boolean;
   /**
    * The chunk that `size` more bytes go into, made if there is none or the last one is full or too old; a promise only
    * if it had to be made. May throw or reject with `DiskError` or `ChukchaError`: then nothing was written.
@@ -242,6 +245,8 @@ export class AppendQueue {
   #publish(chunk: Chunk, group: readonly Append[], written: Partial<Chunk>, synced: boolean): void {
     this.#meter.groupBatches.observe(group.length);
     let offset = chunk.size;
+    if (this.#target.isWatched) (chunk.recent ??= new Recent()).add(offset, group);
+    else chunk.recent = undefined;
     Object.assign(chunk, written);
     this.#target.journal?.keep(synced);
     const atMs = this.#clock.monotonic();

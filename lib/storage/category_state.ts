@@ -59,6 +59,7 @@ export class CategoryState {
   /** Completes a chunk that nothing is being appended to. */
   complete(chunk: Chunk, finalised: boolean, source: string | undefined): void {
     chunk.complete = true;
+    chunk.recent = undefined;
     chunk.finalised = finalised;
     chunk.settled = true;
     this.noteOpen(chunk);

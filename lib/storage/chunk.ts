@@ -10,6 +10,7 @@
 import { categoryDirectory, chunkName } from "../protocol/names.ts";
 import type { ChunkInfo } from "../protocol/types.ts";
 import { ChangeEntry } from "./change_log.ts";
+import type { Recent } from "./recent.ts";
 
 /** The state of a chunk; the files are behind `dataPath` and `indexPath`. */
 export class Chunk {
@@ -50,6 +51,8 @@ export class Chunk {
   damagedFrom: number | undefined;
   /** What of it was published again as new messages in this run, see `publish_again.ts`. */
   published: { readonly from: number; readonly to: number } | undefined;
+  /** Its newest bytes, while somebody waits for them. */
+  recent: Recent | undefined;
   /** How often its end was cut off in this run. */
   cuts = 0;
   /** How often its index was replaced in this run: each time, blocks may be divided elsewhere. */

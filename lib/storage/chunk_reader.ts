@@ -72,6 +72,8 @@ export class ChunkReader {
   read(chunk: Chunk, offset: number, sizeMax: number): ChunkRange {
     if (offset >= chunk.size || sizeMax === 0) return { offset, size: 0, body: EMPTY };
     const end = Math.min(chunk.size, offset + sizeMax);
+    const recent = chunk.recent?.read(offset, end);
+    if (recent) return { offset, size: recent.length, body: recent };
     const index = this.#indexes.get(chunk);
     const open = this.#files.take(chunk.dataPath);
     let streaming = false;

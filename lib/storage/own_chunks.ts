@@ -92,6 +92,10 @@ export class OwnChunks implements AppendTarget {
 
   // --- what the append queue asks ---
 
+  get isWatched(): boolean {
+    return this.#state.context.watchers.has(this.#state.name);
+  }
+
   chunkFor(size: number): Chunk | Promise<Chunk> {
     this.#state.context.guard.admit(size);
     const active = this.#active;

@@ -22,6 +22,11 @@ export class Watchers {
     };
   }
 
+  /** Whether anybody watches `category`. */
+  has(category: string): boolean {
+    return this.#byCategory.size > 0 && this.#byCategory.has(category);
+  }
+
   /** Tells the watchers of `category`. */
   notify(category: string): void {
     if (this.#byCategory.size === 0) return;
