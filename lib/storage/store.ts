@@ -353,7 +353,8 @@ export class Store extends ReplicaStore {
     const { disk, log, sealer, clock } = this.context;
     const startMs = clock.monotonic();
     const unsealed: Chunk[] = [];
-    for (const { name, isDirectory } of disk.list("")) {
+    // By name, as the files of each of them: see `recover.ts`.
+    for (const { name, isDirectory } of disk.list("").sort((a, b) => a.name < b.name ? -1 : 1)) {
       const category = isDirectory ? parseCategoryDirectory(name) : undefined;
       if (category === undefined) {
         if (name !== NODE_FILE && name !== LOCK_FILE) log.debug("not a category, left alone", { path: name });

@@ -6,7 +6,7 @@
  * @module
  */
 import { assertEquals, assertLess } from "@std/assert";
-import type { MemoryDisk } from "../support/memory_disk.ts";
+import { MemoryDisk } from "../support/memory_disk.ts";
 import { countMoves } from "../support/array_moves.ts";
 import { bytes, openNew, openOn } from "./world.ts";
 
@@ -79,4 +79,23 @@ Deno.test("Store: categories are listed by name, and not sorted anew where none 
     Array.prototype.sort = sort;
   }
   await store.close();
+});
+
+Deno.test("Store: a start takes categories and their chunks in the order of names, whatever the disk's order is", async () => {
+  const { store, disk } = await openNew({ chunkBytesMax: 1 });
+  for (const name of ["c", "a", "b"]) {
+    for (let i = 0; i < 12; i++) await store.append(name, bytes("message\n"), false);
+  }
+  await store.close();
+  const found = new MemoryDisk();
+  for (const path of [...disk.snapshot().keys()].reverse()) found.plant(path, disk.peek(path));
+  const opened: string[] = [];
+  found.faults.before = (operation, path) => {
+    if (operation === "open" && path.endsWith(".idx")) opened.push(path);
+    return undefined;
+  };
+  const { store: again } = await openOn(found);
+  assertEquals(opened.length, 36);
+  assertEquals(opened, [...opened].sort());
+  await again.close();
 });
