@@ -17,7 +17,7 @@ import { endOwnedOnSignals } from "./owned.ts";
 import { type Chosen, type Form, run } from "./run.ts";
 
 /** How long a node is looked at that has nothing to do. */
-const GROWTH_IDLE_SECONDS = 4;
+const GROWTH_IDLE_SECONDS = 6;
 
 const HELP = `deno task bench [options]
 

@@ -13,7 +13,7 @@ import { formatCount, formatGrowth, formatVerdicts, growthToCsv } from "./report
 import { measureTable, runGrowth, TABLES } from "./run.ts";
 import { powersOfTen } from "./table.ts";
 
-const PLAN = { seconds: 1, rounds: 1, idleSeconds: 0.6 };
+const PLAN = { seconds: 1, rounds: 1, idleSeconds: 1.5 };
 /** Figures that need more than there is at the smallest size. */
 const LATER = new Set([
   "/consume and /ack of a consumer",

@@ -4,6 +4,7 @@
  * @module
  */
 import { startListening } from "../../support/listening.ts";
+import { spread } from "../measure.ts";
 import { owned } from "../owned.ts";
 import { ROOT } from "../server.ts";
 import { during, microsBetween, pause, residentMib, threadsOf } from "./observe.ts";
@@ -12,6 +13,7 @@ import { during, microsBetween, pause, residentMib, threadsOf } from "./observe.
 const START_MS_MAX = 10 * 60_000;
 /** What a start leaves to be done is done by then; a shorter look waits less long. */
 const SETTLE_MS = 1_500;
+const IDLE_LOOKS = 3;
 /** Name of this node in everything that is prepared. */
 export const INSTANCE = "bench";
 /** A node that never answers: what asks in its name is this program. */
@@ -71,12 +73,19 @@ export function startMember(dataDirectory: string, ...flags: string[]): Promise<
   return startOn(dataDirectory, "--peers", `${GHOST}=${GHOST_URL}`, ...flags);
 }
 
-/** Processor time of a node that nobody asks for anything, in µs a second, once it has come to rest. */
+/**
+ * Processor time of a node that nobody asks for anything, in µs a second, once it has come to rest. Of some looks the
+ * median: a collection of garbage that comes in one of them, behind a start, is no cost of being idle.
+ */
 export async function idleMicros({ pid }: Pick<GrowthNode, "pid">, seconds: number): Promise<number> {
   await pause(Math.min(SETTLE_MS, seconds * 1000));
-  const startMs = performance.now();
-  const { micros } = await during([pid], () => pause(seconds * 1000));
-  return micros / ((performance.now() - startMs) / 1000);
+  const looks: number[] = [];
+  for (let i = 0; i < IDLE_LOOKS; i++) {
+    const startMs = performance.now();
+    const { micros } = await during([pid], () => pause(seconds * 1000 / IDLE_LOOKS));
+    looks.push(micros / ((performance.now() - startMs) / 1000));
+  }
+  return spread(looks).median;
 }
 
 /** Resident memory, in MiB. */
