@@ -40,6 +40,8 @@ export interface Contender {
   readonly about: string;
   /** Version of the server and its client. */
   version(): Promise<string>;
+  /** Whether it has this figure. @default all */
+  measures?(figure: string): boolean;
   /** Starts a server below `directory`; `undefined` where it has no such durability. */
   start(directory: string, durability: Durability): Promise<RunningContender> | undefined;
   /** A load generator of its own, if it has one that is faster than any client: messages one at a time. */

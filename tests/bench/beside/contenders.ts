@@ -8,8 +8,9 @@
  */
 import { chukcha } from "./chukcha.ts";
 import type { Contender } from "./contender.ts";
+import { device } from "./device.ts";
 import { nats } from "./nats.ts";
 import { redis } from "./redis.ts";
 
 /** In the order of the table; the first is compared with the others. */
-export const CONTENDERS: readonly Contender[] = [chukcha, redis, nats];
+export const CONTENDERS: readonly Contender[] = [chukcha, redis, nats, device];

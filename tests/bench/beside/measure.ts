@@ -31,9 +31,12 @@ export async function measureBeside(plan: SidePlan, progress: (text: string) => 
   for (const work of plan.works) {
     for (let round = 0; round < plan.rounds; round++) {
       for (const contender of plan.contenders) {
+        const measures = (figure: string): boolean => contender.measures?.(figure) ?? true;
+        if (!figuresOf(work).some(measures)) continue;
         progress(`${figuresOf(work)[0]}, round ${round + 1} of ${plan.rounds}: ${contender.name}`);
         const figures = await measureOne(contender, work, plan);
         for (const [figure, value] of figures) {
+          if (!measures(figure)) continue;
           const of = measured.get(figure) ?? new Map<string, number[]>();
           measured.set(figure, of);
           of.set(contender.name, [...of.get(contender.name) ?? [], value]);
@@ -67,13 +70,12 @@ async function singles(
   work: Work & { kind: "singles" },
   { seconds }: SidePlan,
 ): Promise<[string, number][]> {
-  const [figure] = figuresOf(work);
   const { connections, durability } = work;
   const options = { connections, seconds, bytes: MESSAGE_BYTES, durability };
   const { perSecond } = contender.singles
     ? await contender.singles(server, options)
     : await drive(contender, server, work, { do: "singles", connections, seconds, bytes: MESSAGE_BYTES });
-  return [[figure!, perSecond!]];
+  return figuresOf(work).map((figure) => [figure, perSecond!]);
 }
 
 async function stream(
