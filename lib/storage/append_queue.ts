@@ -1,8 +1,8 @@
 /**
  * Group commit: batches that arrive while others are being handled go out in the next single write.
  *
- * `append` and `submit` only queue. Once the events that were already waiting are handled, and a further round of them has brought
- * nothing more, all that has gathered is written: data, then index records, then, if anyone asked, one sync of both for
+ * `append` and `submit` only queue. Once the events that were already waiting are handled, and `gathering.ts` sees
+ * nothing more to wait for, all that has gathered is written: data, then index records, then, if anyone asked, one sync of both for
  * all of them; then the new length is published and everyone is answered. One group is under way at a time, so order of
  * arrival is order in the chunk.
  *
@@ -26,6 +26,7 @@ import type { BatchJournal, BatchSource } from "./batch_journal.ts";
 import type { Chunk } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
 import { toChukchaError } from "./failure.ts";
+import { Gathering } from "./gathering.ts";
 import { writeGroup } from "./group_data.ts";
 import { IndexBuilder } from "./index_builder.ts";
 import type { StorageMeter } from "./meter.ts";
@@ -33,9 +34,6 @@ import { type OpenFile, type OpenFiles, syncAll } from "./open_files.ts";
 import { writeAll } from "./publish_file.ts";
 import { Recent } from "./recent.ts";
 import { mendTorn, rollBack } from "./roll_back.ts";
-
-/** Rounds of events that a group waits for at most, while each brings more. */
-const GATHER_ROUNDS_MAX = 4;
 
 /** What the queue needs of its category. */
 export interface AppendTarget {
@@ -82,9 +80,7 @@ export class AppendQueue {
   #waiting: Append[] = [];
   #waitingBytes = 0;
   #running = false;
-  /** Batches that waited when the last round of events ended, and how many rounds that were. */
-  #gathered = 0;
-  #rounds = 0;
+  readonly #gathering = new Gathering();
   #idle: (() => void)[] = [];
   /** A group is being made room for, or synced. */
   #underWay = false;
@@ -124,8 +120,7 @@ export class AppendQueue {
     this.#waitingBytes += length;
     if (this.#running) return;
     this.#running = true;
-    this.#gathered = 0;
-    this.#rounds = 0;
+    this.#gathering.begin();
     this.#clock.soon(this.#gather);
   }
 
@@ -150,11 +145,12 @@ export class AppendQueue {
     });
   }
 
-  /** Waits for another round of events as long as the last one brought more, but not for ever. */
+  /** Waits for more, see `gathering.ts`; not if there is something else to be done. */
   readonly #gather = (): void => {
-    if (this.#waiting.length === this.#gathered || ++this.#rounds > GATHER_ROUNDS_MAX) return this.#run();
-    this.#gathered = this.#waiting.length;
-    this.#clock.soon(this.#gather);
+    const waits = this.#steps.length === 0 &&
+      this.#gathering.another(this.#waiting.length, this.#clock.monotonic());
+    if (waits) this.#clock.soon(this.#gather);
+    else this.#run();
   };
 
   readonly #run = (): void => {
@@ -174,7 +170,10 @@ export class AppendQueue {
   readonly #goOn = (): void => {
     this.#underWay = false;
     if (this.#between.length > 0) this.#between.splice(0).forEach((fn) => fn());
-    this.#run();
+    const { length } = this.#waiting;
+    if (length === 0 || this.#steps.length > 0 || !this.#gathering.isEarly(length)) return this.#run();
+    this.#gathering.begin();
+    this.#clock.soon(this.#gather);
   };
 
   /** Takes and commits one group, never throwing; a promise if something had to be waited for. */
@@ -224,13 +223,16 @@ export class AppendQueue {
     }
     if (!group.some(({ sync }) => sync)) {
       give();
+      this.#gathering.ended(group.length, 0, 0);
       this.#publish(chunk, group, written, false);
       return undefined;
     }
     const startMs = this.#clock.monotonic();
     return syncAll(entries ? [data, index, entries] : [data, index]).then(
       () => {
-        this.#meter.syncSeconds.observe((this.#clock.monotonic() - startMs) / 1000);
+        const ms = this.#clock.monotonic() - startMs;
+        this.#meter.syncSeconds.observe(ms / 1000);
+        this.#gathering.ended(group.length, this.#waiting.length, ms);
         chunk.synced = written.size;
         this.#publish(chunk, group, written, true);
       },
