@@ -1,7 +1,7 @@
 /**
  * The floor that a node is measured against: what `Deno.serve` alone can do for the same requests. It reads the same
- * body in the fastest form for its size and answers the same JSON, or serves as many bytes from memory; it parses no
- * parameter, checks nothing and stores nothing. A node cannot be faster than this, only close to it.
+ * body and answers the same JSON, or serves as many bytes from memory; it parses no parameter, checks nothing and stores
+ * nothing. It stays as it is, so that ratios can be compared, although a node has faster ways for large bodies by now.
  *
  * Started as a process of its own: `floor.ts BYTES`, where BYTES is the size of a read's answer.
  *
