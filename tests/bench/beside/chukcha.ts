@@ -88,7 +88,8 @@ export const chukcha: Contender = {
             if (arrivals.length >= count) break;
           }
         })();
-        const took = await timeEach(count, intervalMs, arrivals, () => producer.send(messageOf(100)));
+        const message = messageOf(100);
+        const took = await timeEach(count, intervalMs, arrivals, () => producer.send(message));
         await reading;
         return took();
       },

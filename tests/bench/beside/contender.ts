@@ -85,7 +85,7 @@ export function messagesOf(bytes: number): readonly string[] {
   });
 }
 
-/** One of them. */
+/** One of them. Making all of them takes a millisecond, so it is for once before the clock starts. */
 export function messageOf(bytes: number): string {
   return messagesOf(bytes)[0]!;
 }

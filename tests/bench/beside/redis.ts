@@ -108,8 +108,9 @@ export const redis: Contender = {
             }
           }
         })();
+        const message = { d: messageOf(100) };
         const took = await timeEach(count, intervalMs, arrivals, async () => {
-          await client.xAdd("latency", "*", { d: messageOf(100) });
+          await client.xAdd("latency", "*", message);
         });
         await reading;
         await reader.close();
