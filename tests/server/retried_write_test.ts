@@ -107,7 +107,10 @@ Deno.test("/write knows a batch whose answer was lost with the connection, also 
   });
   assertEquals([again.status, await again.json()], [200, { chunk: FIRST, offset: 0, size }]);
   const [chunk] = await node.listChunks("c");
-  await node.fetch(`/ack?category=c&chunk=${FIRST}&size=${chunk!.size}`, { method: "POST" });
+  const acknowledged = await node.fetch(`/ack?category=c&chunk=${FIRST}&size=${chunk!.size}`, {
+    method: "POST",
+  });
+  assertEquals(acknowledged.status, 200, await acknowledged.text());
   // Stored, processed and deleted: still not to be stored again.
   const late = await node.fetch("/write?category=c&producer=p&sequence=1", { method: "POST", body: "one\n" });
   assertEquals([late.status, await late.json()], [200, { chunk: FIRST, offset: 0, size }]);

@@ -42,14 +42,12 @@ export async function startListening(
   const child = command.spawn();
   const output = new Output();
   const drained = Promise.all([output.drain(child.stdout), output.drain(child.stderr)]);
-  const ended = drained.then(() => Promise.reject(new Error("it ended")));
-  const url = await Promise.race([output.find(address, startMsMax), ended]).catch(async (cause: unknown) => {
+  const url = await output.find(address, startMsMax, drained).catch(async (cause: unknown) => {
     kill(child, "SIGKILL");
     await Promise.all([child.status, drained]);
     const line = [program, ...options.args].join(" ");
     throw new Error(`${line} did not say where it listens:\n${output.text}`, { cause });
   });
-  ended.catch(() => {});
   const exited = Promise.all([child.status, drained]).then(([{ code }]) => code);
   const stop = (): Promise<number> => {
     kill(child, "SIGTERM");
@@ -87,8 +85,10 @@ class Output {
     }
   }
 
-  find(pattern: RegExp, msMax: number): Promise<string> {
+  /** Rejects when the time is over, and as soon as there is no more to come. */
+  find(pattern: RegExp, msMax: number, drained: Promise<unknown>): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
+    drained.then(() => reject(new Error("it ended")), reject);
     const timer = setTimeout(() => reject(new Error(`nothing within ${msMax} ms`)), msMax);
     this.#changed = () => {
       const found = pattern.exec(this.text);
