@@ -24,6 +24,12 @@ async function consumersOf(node: NodeUnderTest): Promise<ConsumerInfo[]> {
   return await (await node.fetch("/consumers")).json();
 }
 
+/** How many wait for messages of a consumer. */
+async function pollsOf(node: NodeUnderTest): Promise<number> {
+  const metrics = await (await node.fetch("/metrics")).text();
+  return Number(/^chukcha_consumer_polls (\d+)$/m.exec(metrics)![1]);
+}
+
 /** How far the only consumer is behind, and what it has on lease. */
 async function behind(node: NodeUnderTest): Promise<[lag: number, leased: number] | undefined> {
   const [info] = await consumersOf(node);
@@ -109,7 +115,8 @@ Deno.test("several that tail as one consumer share its messages, and go on at th
   const collecting = [one, other].map(async ({ stdout }) => {
     for await (const text of stdout.pipeThrough(new TextDecoderStream())) seen.push(text);
   });
-  await eventually("the consumer is there", () => consumersOf(node), (found) => found.length === 1);
+  // Both, or one of them may have printed all before the other has begun.
+  await eventually("both wait", () => pollsOf(node), (polls) => polls === 2);
   for (let i = 1; i <= total; i++) await node.write("web", `${i}\n`);
   await eventually(
     "all printed",
