@@ -15,7 +15,9 @@ import {
   MIB,
 } from "../../lib/protocol/limits.ts";
 import { DiskError } from "../../lib/storage/disk.ts";
+import { COMPLETE, decodeRecord, RECORD_BYTES } from "../../lib/storage/index_record.ts";
 import { hashDirectory } from "../support/directory_hash.ts";
+import { eventually } from "../support/eventually.ts";
 import { type DiskHooks, faultyDisk } from "../support/faulty_disk.ts";
 import { type LocalNode, type LocalOptions, startLocalNode, until } from "../support/node.ts";
 import { head, RawConnection } from "../support/raw_http.ts";
@@ -453,6 +455,15 @@ Deno.test("503 overloaded: without descriptors nothing is written, and reads of 
   assertEquals(await node.readText("other"), "x\n");
 });
 
+/** How many chunks of a directory have no record that says that they are complete. */
+function unsealed(directory: string): number {
+  return Array.from(Deno.readDirSync(directory)).filter(({ name }) => {
+    if (!name.endsWith(".idx")) return false;
+    const index = Deno.readFileSync(`${directory}/${name}`);
+    return ((decodeRecord(index, index.length - RECORD_BYTES)?.flags ?? 0) & COMPLETE) === 0;
+  }).length;
+}
+
 Deno.test("503 disk_full: below the floor nothing is written, reads and acknowledgements go on", async () => {
   const hooks: DiskHooks = {};
   await using node = await startFaultyNode(hooks, { minFreeDisk: 100 * MIB });
@@ -467,6 +478,8 @@ Deno.test("503 disk_full: below the floor nothing is written, reads and acknowle
     },
     (status) => status === 503,
   );
+  // What is complete is sealed in the background, which is no doing of the requests below.
+  await eventually("sealed chunks", () => unsealed(`${node.dataDir}/web`), (count) => count === 1);
   for (const category of ["web", "not_there_yet"]) {
     const request = () => node.fetch(`/write?category=${category}`, { method: "POST", body: "x\n" });
     await assertRefused(node, request, { code: "disk_full", says: ["--min-free-disk"] });

@@ -53,10 +53,28 @@ export function testWith(
 ): void {
   const missing = lacking(needs);
   const addable = lacking(needs.filter(({ given }) => !given));
-  if (missing === undefined) Deno.test(name, fn);
+  if (missing === undefined) Deno.test(name, (t) => telling(fn, t));
   else if (underCi() && addable !== undefined) {
     Deno.test(name, () => Promise.reject(new Error(`CI must have what tests need: ${addable}`)));
   } else Deno.test({ name: `${name} (skipped: ${missing})`, ignore: true, fn });
+}
+
+/**
+ * Runs a test. When both it and the clean-up after it fail, of which the runner tells no more than that, both are told.
+ */
+async function telling(
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+  t: Deno.TestContext,
+): Promise<void> {
+  try {
+    await fn(t);
+  } catch (error) {
+    if (!(error instanceof SuppressedError)) throw error;
+    throw new AggregateError(
+      [error.suppressed, error.error],
+      "the test failed, and then the clean-up after it",
+    );
+  }
 }
 
 /** Why a test cannot run here; `undefined` if it can. */
