@@ -57,6 +57,8 @@ export interface NodeSeams extends StoreSeams {
   readonly connect: (peer: PeerAddress) => Peer;
   /** What requests have to pass; nothing if it is left out. */
   readonly guard?: Guard | undefined;
+  /** As in `StoreOptions`, where no setting says it. */
+  readonly checkpointChunksMin?: number;
   /** Checks for `/status` besides the node's own. */
   readonly checks?: (() => HealthCheck[]) | undefined;
 }
@@ -108,6 +110,7 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     minFreeDiskBytes: settings.minFreeDisk,
     scrubIntervalMs: settings.scrubIntervalMs,
     openFilesMax: openFilesMax(),
+    ...(seams.checkpointChunksMin === undefined ? {} : { checkpointChunksMin: seams.checkpointChunksMin }),
     peers: settings.peers.map(({ instance }) => instance),
     bootstrap: settings.bootstrap,
     syncEachWrite: settings.syncEachWrite,

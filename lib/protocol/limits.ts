@@ -127,6 +127,12 @@ export const CONNECTIONS_OVER_MS = 1_000;
 export const DESCRIPTORS_RESERVED = 256;
 /** Descriptors that are kept open for nothing, so that files can be opened when there are no others left. */
 export const DESCRIPTORS_SPARE = 32;
+/** So long after its last change, the time of a directory is relied upon, milliseconds: FAT knows two seconds. */
+export const DIRECTORY_SETTLED_MS = 5_000;
+/** With fewer chunks and categories than this, a start looks at each of them, and no checkpoint is written. */
+export const CHECKPOINT_CHUNKS_MIN = 1_000;
+/** So much of a checkpoint is written at a time. */
+export const CHECKPOINT_STEP_BYTES = 1 * MIB;
 /** Answers of `/read` and of replication that are streams and under way at once; above, 503. */
 export const STREAMS_MAX = 1_000;
 /** Polls of one other node that wait here at once: one, and some of which nobody knows yet that it left them. */

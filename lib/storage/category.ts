@@ -3,7 +3,8 @@
  *
  * What this node writes is in `own_chunks.ts`, what comes from other nodes in `copies.ts`, what is done with in
  * `acknowledging.ts`; they share `category_state.ts`. Invariant of all: a chunk that is complete never changes, unless
- * it is cut to what is complete elsewhere, see `cut_excess.ts`.
+ * it is cut to what is complete elsewhere, see `cut_excess.ts`. Each part is made when it is first needed: there may be
+ * 100,000 categories, most of which nobody writes to in the life of a process.
  *
  * @module
  */
@@ -29,11 +30,13 @@ import { repairOwn } from "./repair_own.ts";
 /** The chunks of one category. */
 export class Category {
   readonly state: CategoryState;
-  readonly own: OwnChunks;
-  readonly access: ChunkAccess;
-  readonly acks: Acknowledging;
-  readonly copies: Copies;
-  readonly copyFiles: CopyFiles;
+  /** Largest number of this node's own chunks that was found in use. */
+  readonly #largest: number;
+  #own: OwnChunks | undefined;
+  #access: ChunkAccess | undefined;
+  #acks: Acknowledging | undefined;
+  #copies: Copies | undefined;
+  #copyFiles: CopyFiles | undefined;
   #batches: Batches | undefined;
   #consumers: CategoryConsumers | undefined;
   #repairing: Promise<void> | undefined;
@@ -42,18 +45,38 @@ export class Category {
   constructor(readonly name: string, context: StorageContext, found?: RecoveredCategory) {
     const { instance } = context.options;
     this.state = new CategoryState(name, context, found);
-    const largest = Math.max(
+    this.#largest = Math.max(
       found?.largest.get(instance) ?? -1,
       this.state.acknowledged.largest(instance),
       (context.membership.first ?? 0) - 1,
     );
-    this.own = new OwnChunks(this.state, largest);
-    this.access = new ChunkAccess(this.state);
-    this.acks = new Acknowledging(this.state, this.own, this.access);
-    this.copies = new Copies(this.state, this.own, this.acks);
-    this.copyFiles = new CopyFiles(this.state, this.own);
     if (found?.consumers) this.#consumers = new CategoryConsumers(this.state, found.consumers);
     if (found && found.producers.size > 0) this.#makeBatches(found.producers);
+  }
+
+  /** What this node writes to it. */
+  get own(): OwnChunks {
+    return this.#own ??= new OwnChunks(this.state, this.#largest);
+  }
+
+  /** What is read from its chunks. */
+  get access(): ChunkAccess {
+    return this.#access ??= new ChunkAccess(this.state);
+  }
+
+  /** What is done with. */
+  get acks(): Acknowledging {
+    return this.#acks ??= new Acknowledging(this.state, this.own, this.access);
+  }
+
+  /** What comes from other nodes. */
+  get copies(): Copies {
+    return this.#copies ??= new Copies(this.state, this.own, this.acks);
+  }
+
+  /** The files for that. */
+  get copyFiles(): CopyFiles {
+    return this.#copyFiles ??= new CopyFiles(this.state, this.own);
   }
 
   /** Chunks with readable bytes. */
@@ -145,10 +168,10 @@ export class Category {
   /** Waits for what is queued, then completes the active chunk. */
   async finish(): Promise<void> {
     await this.#repairing;
-    await this.acks.ended();
-    await this.copyFiles.ended();
+    await this.#acks?.ended();
+    await this.#copyFiles?.ended();
     await this.#consumers?.finish();
     await this.#batches?.ended();
-    await this.own.finish();
+    await this.#own?.finish();
   }
 }

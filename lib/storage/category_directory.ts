@@ -26,18 +26,25 @@ export class CategoryDirectory {
   #sync: SharedSync | undefined;
   /** Resolves when it is there for good; `undefined` if nobody asked yet, or it failed. */
   #made: Promise<void> | undefined;
+  #isThere: boolean;
 
   /** @param exists whether it was found at the start */
   constructor(category: string, context: DirectoryContext, exists: boolean) {
     this.#category = category;
     this.#path = categoryDirectory(category);
     this.#context = context;
+    this.#isThere = exists;
     if (exists) this.#made = DONE;
   }
 
   /** Below the data directory. */
   get path(): string {
     return this.#path;
+  }
+
+  /** Whether it was found, or made. */
+  get isThere(): boolean {
+    return this.#isThere;
   }
 
   /** Makes the directory unless it is there. Rejects with `DiskError`, or `ChukchaError` if something is in the way. */
@@ -92,6 +99,7 @@ export class CategoryDirectory {
     const { disk, rootSync } = this.#context;
     try {
       disk.makeDirectory(this.#path);
+      this.#isThere = true;
     } catch (error) {
       if (!(error instanceof DiskError) || error.kind !== "exists") throw error;
       const names = disk.list("").map((entry) => entry.name);

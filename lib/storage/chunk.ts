@@ -15,8 +15,8 @@ import type { Recent } from "./recent.ts";
 /** The state of a chunk; the files are behind `dataPath` and `indexPath`. */
 export class Chunk {
   readonly name: string;
-  readonly dataPath: string;
-  readonly indexPath: string;
+  #dataPath: string | undefined;
+  #indexPath: string | undefined;
   /** Published bytes. */
   size = 0;
   /** Bytes of the index that belong to them. */
@@ -37,7 +37,7 @@ export class Chunk {
   settled = true;
   /** A sync failed: nothing is appended, and it is not called complete before the next start has looked at it. */
   poisoned = false;
-  /** An append failed, and what it left behind could not be cut off yet: see `roll_back.ts`. */
+  /** What lies behind its end, as after an append that failed, could not be cut off yet: see `roll_back.ts`. */
   torn = false;
   /** Found unsealed at the start: a sync of it may have failed in an earlier process, see `sync_chunk.ts`. */
   unproven = false;
@@ -64,10 +64,18 @@ export class Chunk {
 
   constructor(readonly category: string, readonly instance: string, readonly number: number, bornMs: number) {
     this.name = chunkName(instance, number);
-    this.dataPath = `${categoryDirectory(category)}/${this.name}`;
-    this.indexPath = `${this.dataPath}${INDEX_SUFFIX}`;
     this.bornMs = bornMs;
     this.change = new ChangeEntry(category, this, undefined);
+  }
+
+  /** Its messages. Made when it is first asked for: there may be a million chunks, most of which nobody opens. */
+  get dataPath(): string {
+    return this.#dataPath ??= `${categoryDirectory(this.category)}/${this.name}`;
+  }
+
+  /** What vouches for them. */
+  get indexPath(): string {
+    return this.#indexPath ??= `${this.dataPath}${INDEX_SUFFIX}`;
   }
 
   /** As it is listed. */

@@ -34,6 +34,8 @@ export interface StoreOptions {
   readonly minFreeDiskBytes: number;
   /** How long a round over all complete chunks takes that looks for rot; 0: none is made. @default 0 */
   readonly scrubIntervalMs?: number;
+  /** With fewer chunks and categories than this there is no checkpoint. @default CHECKPOINT_CHUNKS_MIN */
+  readonly checkpointChunksMin?: number;
   /** Bound on open files. */
   readonly openFilesMax: number;
   /** Instances of the other nodes of the cluster. @default none: it is alone */

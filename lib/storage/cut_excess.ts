@@ -141,6 +141,7 @@ async function replaceIndex({ state }: Category, chunk: Chunk, prefix: Prefix): 
     if (durable) data.file.truncate(prefix.size);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
+    chunk.torn = true;
     log.warn("the end of a chunk could not be cut off; the next start tries again", {
       chunk: chunk.dataPath,
       error: error.message,

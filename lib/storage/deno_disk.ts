@@ -9,13 +9,16 @@
  * without a pause. A file that is closed fills the place again. So writes, reads and what they record go on while the
  * process is at its limit.
  *
+ * What came into a directory or left it is known by the directory's time of change, which no program can set: neither a
+ * restored backup nor a copied directory has the one that was noted, whatever else of it was kept.
+ *
  * Rejected: append mode (after a short write the position is wherever the kernel left it), and asynchronous file calls
  * for small records (50 µs each, and they duplicate the descriptor).
  *
  * @module
  */
 import fs from "node:fs";
-import { DESCRIPTORS_SPARE } from "../protocol/limits.ts";
+import { DESCRIPTORS_SPARE, DIRECTORY_SETTLED_MS } from "../protocol/limits.ts";
 import {
   type Disk,
   type DiskEntry,
@@ -152,11 +155,16 @@ class DenoDiskFile implements DiskFile {
 /** Files below one directory of this machine. */
 export class DenoDisk implements Disk {
   readonly #root: string;
+  readonly #settledMs: number;
   readonly #spare = new SpareDescriptors();
 
-  /** @param root the data directory; made, with its parents, if missing */
-  constructor(root: string) {
+  /**
+   * @param root the data directory; made, with its parents, if missing
+   * @param settledMs so long after its last change a directory's time is relied upon
+   */
+  constructor(root: string, settledMs: number = DIRECTORY_SETTLED_MS) {
     this.#root = root;
+    this.#settledMs = settledMs;
     attempt("make directory", root, () => Deno.mkdirSync(root, { recursive: true }));
   }
 
@@ -187,6 +195,15 @@ export class DenoDisk implements Disk {
           isDirectory: isDirectory || isSymlink && leadsToDirectory(this.#full(`${path}/${name}`)),
         }),
       ));
+  }
+
+  stampOf(path: string): string | undefined {
+    const { ino, ctime, mtime } = attempt("stat", path, () => Deno.statSync(this.#full(path)));
+    // Where there are no such numbers, nothing can be said.
+    if (!ino || !ctime || !mtime) return undefined;
+    // Two changes within one tick of the file system's clock leave the same time, and the runtime tells `ctime` in seconds.
+    if (Math.abs(Date.now() - ctime.getTime()) < this.#settledMs) return undefined;
+    return `${ino}:${ctime.getTime()}:${mtime.getTime()}`;
   }
 
   makeDirectory(path: string): void {

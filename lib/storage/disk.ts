@@ -78,6 +78,11 @@ export interface Disk {
   sizeOf(path: string): number | undefined;
   /** Entries of a directory in no particular order. `""` is the data directory. */
   list(path: string): DiskEntry[];
+  /**
+   * A text that is another one once a name has come into a directory, or left it, or leads to another file; `undefined`
+   * where that cannot be relied upon, as right after such a change. It stays the same from process to process.
+   */
+  stampOf(path: string): string | undefined;
   /** Makes one directory; its parent exists. Throws `exists`. */
   makeDirectory(path: string): void;
   /** Renames a file over whatever is there. */

@@ -30,6 +30,7 @@ export function withRelief(disk: Disk, relieve: () => boolean): Disk {
     open: (path, mode) => attempt(() => disk.open(path, mode)),
     sizeOf: (path) => disk.sizeOf(path),
     list: (path) => attempt(() => disk.list(path)),
+    stampOf: (path) => disk.stampOf(path),
     makeDirectory: (path) => disk.makeDirectory(path),
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => disk.remove(path),

@@ -33,6 +33,8 @@ const CONCURRENCY = 8;
 
 /** Seals chunks, a few at a time. */
 export class Sealer {
+  /** Called after each chunk that was sealed. */
+  onSealed: () => void = () => {};
   readonly #files: OpenFiles;
   readonly #guard: DiskGuard;
   readonly #log: Log;
@@ -161,6 +163,7 @@ export class Sealer {
         chunk.indexSize += record.length;
         chunk.sealed = true;
         chunk.synced = chunk.size;
+        this.onSealed();
       } finally {
         this.#files.give(index);
       }

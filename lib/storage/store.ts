@@ -20,6 +20,7 @@ import { Category } from "./category.ts";
 import { CategoryNames } from "./category_names.ts";
 import { type Census, countingChunks } from "./census.ts";
 import { ChangeLog } from "./change_log.ts";
+import { Checkpointer } from "./checkpointer.ts";
 import type { Chunk } from "./chunk.ts";
 import type { ChunkList } from "./chunk_list.ts";
 import { type ChunkRange, ChunkReader } from "./chunk_reader.ts";
@@ -67,6 +68,7 @@ export interface Totals extends Census {
 export class Store extends ReplicaStore {
   readonly #lock: { release(): void };
   readonly #scrubber: Scrubber;
+  readonly #checkpointer: Checkpointer;
   readonly #names = new CategoryNames(this.categories);
   #closing = false;
 
@@ -82,6 +84,8 @@ export class Store extends ReplicaStore {
       { ...context, random, categories: this.categories },
       context.options.scrubIntervalMs ?? 0,
     );
+    this.#checkpointer = new Checkpointer({ ...context, categories: this.categories });
+    context.sealer.onSealed = () => this.#checkpointer.sealed();
   }
 
   /**
@@ -345,6 +349,7 @@ export class Store extends ReplicaStore {
     await this.healer.close();
     await this.finish();
     await this.context.sealer.flush();
+    await this.#checkpointer.close();
     this.context.files.close();
     this.#lock.release();
   }
@@ -353,6 +358,7 @@ export class Store extends ReplicaStore {
     const { disk, log, sealer, clock } = this.context;
     const startMs = clock.monotonic();
     const unsealed: Chunk[] = [];
+    const checkpoint = this.#checkpointer.load();
     // By name, as the files of each of them: see `recover.ts`.
     for (const { name, isDirectory } of disk.list("").sort((a, b) => a.name < b.name ? -1 : 1)) {
       const category = isDirectory ? parseCategoryDirectory(name) : undefined;
@@ -361,9 +367,14 @@ export class Store extends ReplicaStore {
         continue;
       }
       try {
-        const found = await recoverCategory(this.context, category);
+        const found = await recoverCategory(this.context, category, checkpoint?.of(name));
         this.categories.set(category, new Category(category, this.context, found));
-        unsealed.push(...found.chunks.filter((chunk) => chunk.complete && !chunk.sealed));
+        let sealed = 0;
+        for (const chunk of found.chunks) {
+          if (chunk.sealed) sealed++;
+          else if (chunk.complete) unsealed.push(chunk);
+        }
+        this.#checkpointer.found(category, found.listing, sealed, found.believed);
       } catch (error) {
         if (!(error instanceof UnreadableFileError)) throw error;
         throw new WrongDirectoryError(
@@ -388,6 +399,7 @@ export class Store extends ReplicaStore {
       );
     }
     const { categories, chunks, bytes } = this.totals();
+    this.#checkpointer.writeIfDue();
     log.info("recovered", { categories, chunks, bytes, ms: Math.round(clock.monotonic() - startMs) });
   }
 }

@@ -136,6 +136,8 @@ export interface History {
   readonly finaliseAfterMs: number;
   /** How long a round takes that looks for rot. @default as it ships: longer than any history */
   readonly scrubIntervalMs?: number;
+  /** With how many chunks and categories there is a checkpoint. @default as it ships: more than in any history */
+  readonly checkpointChunksMin?: number;
   /** Rate of each node's clock. */
   readonly rates: readonly number[];
   /** When faults end. */
@@ -253,6 +255,7 @@ export function historyOf(seed: number): History {
     steps,
     faults,
     ...(rots ? { scrubIntervalMs: SCRUB_INTERVAL_MS } : {}),
+    ...(seed % 2 === 0 ? { checkpointChunksMin: 1 } : {}),
   };
 }
 

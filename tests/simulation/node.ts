@@ -109,6 +109,9 @@ export class SimulatedNode {
         disk: plant.disk?.(disk, this.name) ?? disk,
         clock: new NodeClock(world.timeline, life, this.clock),
         random,
+        ...(history.checkpointChunksMin === undefined
+          ? {}
+          : { checkpointChunksMin: history.checkpointChunksMin }),
         log: world.log ?? SILENT_LOG,
         connect: (peer) => {
           const way = this.#connect(life, peer.instance);

@@ -369,6 +369,10 @@ export const PLANTS: readonly Plant[] = [
     peer: (peer) => wrapPolls(peer, (same) => same, (answer) => ({ ...answer, consumers: [] })),
   },
   {
+    name: "takes a directory for unchanged although files came into it",
+    disk: (disk) => passingOn(disk, { stampOf: () => "the same" }),
+  },
+  {
     name: "serves damaged bytes",
     built: ({ store }) => {
       const { disk } = (store as unknown as { context: { disk: Disk } }).context;

@@ -6,13 +6,14 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DenoDisk } from "../../lib/storage/deno_disk.ts";
 import { type Disk, DiskError, type DiskErrorKind } from "../../lib/storage/disk.ts";
+import { eventually } from "../support/eventually.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 
 const IMPLEMENTATIONS: Readonly<Record<string, (use: (disk: Disk) => Promise<void>) => Promise<void>>> = {
   DenoDisk: async (use) => {
     const root = Deno.makeTempDirSync();
     try {
-      await use(new DenoDisk(`${root}/data/below`));
+      await use(new DenoDisk(`${root}/data/below`, 0));
     } finally {
       Deno.removeSync(root, { recursive: true });
     }
@@ -132,6 +133,49 @@ conforms("sizeOf is undefined where there is no file", (disk) => {
   assertEquals(disk.sizeOf("no/a"), undefined);
   put(disk, "a", "abc");
   assertEquals(disk.sizeOf("a"), 3);
+});
+
+conforms(
+  "stampOf is another one once a name came, went, or leads elsewhere, and else the same",
+  async (disk) => {
+    assertRefused("not_found", () => disk.stampOf("d"));
+    disk.makeDirectory("d");
+    put(disk, "d/kept", "a");
+    for (let i = 0; i < 100; i++) put(disk, `d/old${i}`, "b");
+    const changes: Readonly<Record<string, (i: number) => void>> = {
+      "a file comes": (i) => put(disk, `d/new${i}`, "b"),
+      "a file goes": (i) => disk.remove(`d/old${i}`),
+      "a file is replaced": (i) => {
+        put(disk, `d/temporary${i}`, "c");
+        disk.rename(`d/temporary${i}`, "d/kept");
+      },
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      const before = disk.stampOf("d");
+      put(disk, "d/kept", "another content");
+      assertEquals(disk.stampOf("d"), before, "the content of a file");
+      // Within one tick of the file system's clock, two changes look like one.
+      let i = 0;
+      await eventually(what, () => {
+        change(i++);
+        return disk.stampOf("d");
+      }, (stamp) => stamp !== undefined && stamp !== before);
+    }
+  },
+);
+
+Deno.test("DenoDisk: stampOf says nothing of a directory that has just changed", async () => {
+  const root = Deno.makeTempDirSync();
+  try {
+    assertEquals(new DenoDisk(root).stampOf(""), undefined);
+    const stamp = () => new DenoDisk(root, 30).stampOf("");
+    const settled = await eventually("the directory is left alone", stamp, (text) => text !== undefined);
+    // Neither does a copy pass for it, whatever else it keeps.
+    const { code } = await new Deno.Command("cp", { args: ["-a", root, `${root}.copy`] }).output();
+    assertEquals([code, new DenoDisk(`${root}.copy`, 0).stampOf("") === settled], [0, false]);
+  } finally {
+    await Promise.all([root, `${root}.copy`].map((path) => Deno.remove(path, { recursive: true })));
+  }
 });
 
 conforms("list names files and directories, of the root as of those below", (disk) => {

@@ -36,6 +36,7 @@ export function passingOn(disk: Disk, over: Partial<Disk>): Disk {
     open: (path, mode) => disk.open(path, mode),
     sizeOf: (path) => disk.sizeOf(path),
     list: (path) => disk.list(path),
+    stampOf: (path) => disk.stampOf(path),
     makeDirectory: (path) => disk.makeDirectory(path),
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => disk.remove(path),

@@ -183,6 +183,9 @@ class SyncOrder {
   }
 }
 
+/** Directories are told apart by when they last changed, among all changes of all disks. */
+let directoryChanges = 0;
+
 class DirectoryNode {
   readonly #syncs = new SyncOrder();
   readonly #entries = new Map<string, Node>();
@@ -191,6 +194,8 @@ class DirectoryNode {
   /** Names that the device may know otherwise, and which change it was that made them so. */
   readonly #changed = new Map<string, number>();
   #changes = 0;
+  /** Another one after each change of its entries. */
+  stamp = ++directoryChanges;
 
   get entries(): ReadonlyMap<string, Node> {
     return this.#entries;
@@ -203,17 +208,20 @@ class DirectoryNode {
   set(name: string, node: Node): void {
     this.#entries.set(name, node);
     this.#changed.set(name, ++this.#changes);
+    this.stamp = ++directoryChanges;
   }
 
   delete(name: string): void {
     this.#entries.delete(name);
     this.#changed.set(name, ++this.#changes);
+    this.stamp = ++directoryChanges;
   }
 
   /** An entry as if it had always been there. */
   plant(name: string, node: Node): void {
     this.#entries.set(name, node);
     this.#durable.set(name, node);
+    this.stamp = ++directoryChanges;
   }
 
   /** Begins a sync of what it holds now; returns what ends it. */
@@ -423,6 +431,13 @@ export class MemoryDisk implements Disk {
       node.entries,
       ([name, child]) => ({ name, isDirectory: child instanceof DirectoryNode }),
     );
+  }
+
+  stampOf(path: string): string | undefined {
+    this.#alive("stat", path);
+    const node = this.#find(path);
+    if (!(node instanceof DirectoryNode)) throw new DiskError(node ? "failed" : "not_found", "stat", path);
+    return String(node.stamp);
   }
 
   makeDirectory(path: string): void {

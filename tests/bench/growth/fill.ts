@@ -41,6 +41,7 @@ export function withoutSyncs(disk: Disk): Disk {
     },
     sizeOf: (path) => disk.sizeOf(path),
     list: (path) => disk.list(path),
+    stampOf: (path) => disk.stampOf(path),
     makeDirectory: (path) => disk.makeDirectory(path),
     rename: (from, to) => disk.rename(from, to),
     remove: (path) => disk.remove(path),
