@@ -19,7 +19,13 @@ import { SeededRandom } from "../support/seeded_random.ts";
 import { type LogLines, openOn, OPTIONS } from "./world.ts";
 
 const CATEGORIES = ["a", "b.x", "lock"];
-const SMALL: Partial<StoreOptions> = { chunkBytesMax: 3000, rotateIntervalMs: 60_000, openFilesMax: 4 };
+const SMALL: Partial<StoreOptions> = {
+  chunkBytesMax: 3000,
+  rotateIntervalMs: 60_000,
+  openFilesMax: 4,
+  // Each start finds one, of which some chunks are gone and others are missing.
+  checkpointChunksMin: 1,
+};
 /** What an open itself may need; more than this means that it does not end. */
 const OPEN_ATTEMPTS = 3;
 
