@@ -5,11 +5,14 @@
  */
 import { READ_BYTES_DEFAULT, READ_BYTES_MAX } from "../protocol/limits.ts";
 import { checkCategory, checkChunk } from "../protocol/names.ts";
+import type { Chunk } from "../storage/chunk.ts";
 import { acknowledgeFor } from "./consume.ts";
+import { jsonList } from "./json_list.ts";
 import { Params } from "./params.ts";
 import { ANYBODY, type Caller } from "./rights.ts";
 import type { Service } from "./service.ts";
 
+const JSON_TYPE = { "content-type": "application/json" };
 const BYTES = { "content-type": "application/octet-stream" };
 const OFFSET = { min: 0, max: Number.MAX_SAFE_INTEGER, default: 0 };
 const SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER };
@@ -46,13 +49,26 @@ export async function ack(service: Service, request: Request): Promise<Response>
 }
 
 /** Handles `GET /listChunks`. */
-export function listChunks({ store }: Service, request: Request): Response {
-  return Response.json(store.listChunks(checkCategory(Params.of(request.url).required("category"))));
+export function listChunks({ store, streams }: Service, request: Request): Response {
+  const elements = store.chunks(checkCategory(Params.of(request.url).required("category")))?.sorted() ?? [];
+  if (request.method === "HEAD") return new Response(null, { headers: JSON_TYPE });
+  return jsonList(streams, { what: "listChunks", elements, toJson: chunkJson });
 }
 
 /** Handles `GET /listCategories`: those that the caller may read. */
-export function listCategories({ store }: Service, _request: Request, caller: Caller): Response {
+export function listCategories({ store, streams }: Service, request: Request, caller: Caller): Response {
   const names = store.listCategories();
-  // There may be a million of them.
-  return Response.json(caller === ANYBODY ? names : names.filter((name) => caller.may("read", name)));
+  const elements = caller === ANYBODY ? names : names.filter((name) => caller.may("read", name));
+  if (request.method === "HEAD") return new Response(null, { headers: JSON_TYPE });
+  return jsonList(streams, { what: "listCategories", elements, toJson: quoted });
+}
+
+/** As `JSON.stringify(chunk.toInfo())`, three times as fast: a chunk's name has nothing that JSON would escape. */
+function chunkJson({ name, complete, size, damaged }: Chunk): string {
+  return `{"name":"${name}","complete":${complete},"size":${size}${damaged ? ',"damaged":true}' : "}"}`;
+}
+
+/** Neither has that of a category. */
+function quoted(name: string): string {
+  return `"${name}"`;
 }

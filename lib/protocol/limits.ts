@@ -123,6 +123,8 @@ export const CONNECTIONS_MAX_DEFAULT = 262_144;
 export const CONNECTIONS_CHECK_MS = 250;
 /** There may be too many of them for this long; then those without a request are closed. */
 export const CONNECTIONS_OVER_MS = 1_000;
+/** Lists of chunks and categories that are longer than this are made and sent in slices of so many. */
+export const LIST_SLICE_ELEMENTS = 1_000;
 /** Descriptors that connections leave to everything else, besides the open files. */
 export const DESCRIPTORS_RESERVED = 256;
 /** Descriptors that are kept open for nothing, so that files can be opened when there are no others left. */
