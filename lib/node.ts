@@ -45,6 +45,7 @@ import { PeerClient } from "./replication/peer_client.ts";
 import { formatListen, type Settings } from "./settings.ts";
 import { SystemClock } from "./storage/clock.ts";
 import { DenoDisk } from "./storage/deno_disk.ts";
+import type { StoreOptions } from "./storage/context.ts";
 import { type Disk, DiskError } from "./storage/disk.ts";
 import { explainStart } from "./storage/failure.ts";
 import { SystemRandom } from "./storage/random.ts";
@@ -57,8 +58,8 @@ export interface NodeSeams extends StoreSeams {
   readonly connect: (peer: PeerAddress) => Peer;
   /** What requests have to pass; nothing if it is left out. */
   readonly guard?: Guard | undefined;
-  /** As in `StoreOptions`, where no setting says it. */
-  readonly checkpointChunksMin?: number;
+  /** What no setting says of the storage. */
+  readonly storage?: Partial<Pick<StoreOptions, "checkpointChunksMin" | "openFilesMax">>;
   /** Checks for `/status` besides the node's own. */
   readonly checks?: (() => HealthCheck[]) | undefined;
 }
@@ -110,10 +111,10 @@ export async function buildNode(settings: Settings, seams: NodeSeams): Promise<B
     minFreeDiskBytes: settings.minFreeDisk,
     scrubIntervalMs: settings.scrubIntervalMs,
     openFilesMax: openFilesMax(),
-    ...(seams.checkpointChunksMin === undefined ? {} : { checkpointChunksMin: seams.checkpointChunksMin }),
     peers: settings.peers.map(({ instance }) => instance),
     bootstrap: settings.bootstrap,
     syncEachWrite: settings.syncEachWrite,
+    ...seams.storage,
   }, seams);
   const startMs = clock.monotonic();
   const cluster = settings.peers.length === 0 ? undefined : new Cluster({

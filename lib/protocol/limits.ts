@@ -143,7 +143,7 @@ export const REPLICATION_POLLS_MAX = 8;
 export const LISTEN_AGAIN_MS = 250;
 
 /** Files of the data directory that are open at once, besides those in use at that moment. */
-export const OPEN_FILES_MAX = 512;
+export const OPEN_FILES_MAX = 4_096;
 /** As many stay open where the system allows fewer than that: the process was out of descriptors. */
 export const OPEN_FILES_MIN = 16;
 /** Categories of one node. */

@@ -20,7 +20,7 @@ import { MemoryDisk } from "../support/memory_disk.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { type ClockFaults, NodeClock } from "./clock.ts";
 import type { History } from "./history.ts";
-import { checkAnswer, checkRanges } from "./bounds.ts";
+import { checkAnswer, checkRanges, OPEN_FILES_MAX } from "./bounds.ts";
 import { checkKept, type DiskLife, holdsNow, losePower, newDiskLife } from "./holdings.ts";
 import type { Plant } from "./planted.ts";
 import type { Life } from "./timeline.ts";
@@ -109,9 +109,12 @@ export class SimulatedNode {
         disk: plant.disk?.(disk, this.name) ?? disk,
         clock: new NodeClock(world.timeline, life, this.clock),
         random,
-        ...(history.checkpointChunksMin === undefined
-          ? {}
-          : { checkpointChunksMin: history.checkpointChunksMin }),
+        storage: {
+          openFilesMax: OPEN_FILES_MAX,
+          ...(history.checkpointChunksMin === undefined
+            ? {}
+            : { checkpointChunksMin: history.checkpointChunksMin }),
+        },
         log: world.log ?? SILENT_LOG,
         connect: (peer) => {
           const way = this.#connect(life, peer.instance);
