@@ -6,7 +6,7 @@
 import type { Figure, Row } from "./figures.ts";
 import { fillChunks, MESSAGE_BYTES } from "./fill.ts";
 import { callMicros, get, getJson, wrkReads, wrkWrites } from "./load.ts";
-import { type GrowthNode, idleMicros, makeDirectory, memoryMib, startOn } from "./node.ts";
+import { type GrowthNode, idleMicros, makeDirectory, memoryMib, settled, startOn } from "./node.ts";
 import { during } from "./observe.ts";
 import { measureStored } from "./stored.ts";
 import { type GrowthPlan, type GrowthTable, powersOfTen } from "./table.ts";
@@ -20,6 +20,7 @@ const READ_CHUNKS = 200;
 const WARM_CHUNKS = 20;
 
 const FIGURES: readonly Figure[] = [
+  { name: "start-up, chunks have just come", unit: "ms", expected: "constant", noise: 150 },
   { name: "start-up", unit: "ms", expected: "constant", noise: 150 },
   { name: "start-up, processor time", unit: "ms", expected: "constant", noise: 100 },
   { name: "resident memory after the start", unit: "MiB", expected: "linear", noise: 20 },
@@ -60,8 +61,9 @@ async function* measure(sizes: readonly number[], plan: GrowthPlan): AsyncGenera
   try {
     for (const size of sizes) {
       await fillChunks(directory.path, CATEGORY, size);
+      const first = await measureFirst(directory.path);
       const served = await measureServed(directory.path, size, plan);
-      yield { size, values: { ...served, ...await measureStored(directory.path, CATEGORY) } };
+      yield { size, values: { ...first, ...served, ...await measureStored(directory.path, CATEGORY) } };
     }
   } finally {
     await directory.remove();
@@ -77,6 +79,17 @@ async function warmUp(below: string): Promise<void> {
   } finally {
     await directory.remove();
   }
+}
+
+/** A start that cannot rely upon the directory, and looks at the sizes of its files; the one after it can. */
+async function measureFirst(directory: string): Promise<Record<string, number>> {
+  const node = await startOn(directory);
+  try {
+    await settled(directory, CATEGORY);
+  } finally {
+    await node.stop();
+  }
+  return { "start-up, chunks have just come": node.startMs };
 }
 
 async function measureServed(

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { DenoDisk } from "../../../lib/storage/deno_disk.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startListening } from "../../support/listening.ts";
 import { spread } from "../measure.ts";
 import { owned } from "../owned.ts";
@@ -86,6 +88,12 @@ export async function idleMicros({ pid }: Pick<GrowthNode, "pid">, seconds: numb
     looks.push(micros / ((performance.now() - startMs) / 1000));
   }
   return spread(looks).median;
+}
+
+/** Resolves when a directory has been left alone for so long that a checkpoint relies upon it. */
+export async function settled(dataDirectory: string, directory: string): Promise<void> {
+  const disk = new DenoDisk(dataDirectory);
+  await eventually("the directory is left alone", () => disk.stampOf(directory), (stamp) => !!stamp);
 }
 
 /** Resident memory, in MiB. */
