@@ -11,6 +11,7 @@
 import { ChukchaError } from "../protocol/errors.ts";
 import { KIB, MESSAGES_COUNTED_BYTES_MAX } from "../protocol/limits.ts";
 import { jsonToLines } from "./json_messages.ts";
+import { countNewlines } from "./newlines.ts";
 
 const NEWLINE = 0x0a;
 
@@ -101,10 +102,4 @@ export function countMessages(batch: Uint8Array): number {
     if (end > ring) newlines += countNewlines(batch, 0, end - ring);
   }
   return 1 + Math.round(newlines * ring / MESSAGES_COUNTED_BYTES_MAX);
-}
-
-function countNewlines(bytes: Uint8Array, start: number, end: number): number {
-  let count = 0;
-  for (let i = start; i < end; i++) if (bytes[i] === NEWLINE) count++;
-  return count;
 }
