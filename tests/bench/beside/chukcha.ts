@@ -76,18 +76,26 @@ export const chukcha: Contender = {
         }
         return read;
       },
-      async latency(count, intervalMs) {
+      async latency(way, count, intervalMs) {
+        const category = `latency-${crypto.randomUUID()}`;
         const arrivals: number[] = [];
-        await using producer = bus.producer("latency");
-        const consumer = bus.consumer("latency", { name: "bench" });
-        const reading = (async () => {
-          for await (const batch of consumer) {
+        await using producer = bus.producer(category);
+        const follow = async (): Promise<void> => {
+          for await (const piece of bus.tail(category)) {
+            const now = performance.now();
+            for (const _ of piece.texts()) arrivals.push(now);
+            if (arrivals.length >= count) break;
+          }
+        };
+        const consume = async (): Promise<void> => {
+          for await (const batch of bus.consumer(category, { name: "bench" })) {
             const now = performance.now();
             for (const _ of batch.texts()) arrivals.push(now);
             await batch.ack();
             if (arrivals.length >= count) break;
           }
-        })();
+        };
+        const reading = way === "follow" ? follow() : consume();
         const message = messageOf(100);
         const took = await timeEach(count, intervalMs, arrivals, () => producer.send(message));
         await reading;

@@ -58,6 +58,9 @@ export interface SinglesOptions {
   readonly durability: Durability;
 }
 
+/** How messages are read whose times are taken. */
+export type LatencyWay = "follow" | "consume";
+
 /** What a client does. */
 export interface Client {
   /** Stores `count` messages of `bytes` bytes, batched as recommended; resolves when the last one is acknowledged. */
@@ -66,8 +69,11 @@ export interface Client {
   singles?(options: SinglesOptions): Promise<Singles>;
   /** Reads everything from the beginning and returns how many messages that were; stops at `count`. */
   readAll(count: number): Promise<number>;
-  /** Publishes `count` messages, one each `intervalMs`, and returns the milliseconds until each was consumed. */
-  latency(count: number, intervalMs: number): Promise<number[]>;
+  /**
+   * Publishes `count` messages, one each `intervalMs`, and returns the milliseconds until each was there: at a reader that
+   * follows and says nothing, or at a named one that acknowledges each.
+   */
+  latency(way: LatencyWay, count: number, intervalMs: number): Promise<number[]>;
   close(): Promise<void>;
 }
 

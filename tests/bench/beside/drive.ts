@@ -6,14 +6,19 @@
  * @module
  */
 import { CONTENDERS } from "./contenders.ts";
-import type { Client, Durability } from "./contender.ts";
+import type { Client, Durability, LatencyWay } from "./contender.ts";
 import { quantile } from "./timing.ts";
 
 /** What a client is told to do. */
 export type Job =
   | { readonly do: "ingest"; readonly messages: number; readonly bytes: number }
   | { readonly do: "read"; readonly messages: number }
-  | { readonly do: "latency"; readonly messages: number; readonly intervalMs: number }
+  | {
+    readonly do: "latency";
+    readonly way: LatencyWay;
+    readonly messages: number;
+    readonly intervalMs: number;
+  }
   | {
     readonly do: "singles";
     readonly connections: number;
@@ -41,8 +46,8 @@ async function run(client: Client, job: Job, durability: Durability): Promise<Dr
       return perSecond(read);
     }
     case "latency": {
-      await client.latency(Math.min(200, job.messages), job.intervalMs);
-      const took = await client.latency(job.messages, job.intervalMs);
+      await client.latency(job.way, Math.min(200, job.messages), job.intervalMs);
+      const took = await client.latency(job.way, job.messages, job.intervalMs);
       return { p50Millis: quantile(took, 0.5), p99Millis: quantile(took, 0.99) };
     }
     case "singles": {

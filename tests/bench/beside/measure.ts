@@ -84,16 +84,19 @@ async function stream(
   work: Work & { kind: "stream" },
 ): Promise<[string, number][]> {
   const { messages } = work;
-  const [ingest, read, p50, p99, memory, disk] = figuresOf(work);
+  const [ingest, read, ...others] = figuresOf(work);
+  const [memory, disk] = others.slice(-2);
   const ingested = await drive(contender, server, work, { do: "ingest", messages, bytes: MESSAGE_BYTES });
   const figures: [string, number][] = [[ingest!, ingested.perSecond!]];
   if (read === undefined) return figures;
   figures.push([disk!, await diskBytes(server.directory) / 2 ** 20]);
   const back = await drive(contender, server, work, { do: "read", messages });
   figures.push([read, back.perSecond!]);
-  const job: Job = { do: "latency", messages: LATENCY_MESSAGES, intervalMs: LATENCY_INTERVAL_MS };
-  const { p50Millis, p99Millis } = await drive(contender, server, work, job);
-  figures.push([p50!, p50Millis!], [p99!, p99Millis!]);
+  for (const way of ["follow", "consume"] as const) {
+    const job: Job = { do: "latency", way, messages: LATENCY_MESSAGES, intervalMs: LATENCY_INTERVAL_MS };
+    const { p50Millis, p99Millis } = await drive(contender, server, work, job);
+    figures.push([`publish to ${way} p50`, p50Millis!], [`publish to ${way} p99`, p99Millis!]);
+  }
   figures.push([memory!, residentBytes(server.pid) / 2 ** 20]);
   return figures;
 }

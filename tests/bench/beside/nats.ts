@@ -7,7 +7,13 @@
  *
  * @module
  */
-import { DeliverPolicy, jetstream, type JetStreamClient, jetstreamManager } from "@nats-io/jetstream";
+import {
+  AckPolicy,
+  DeliverPolicy,
+  jetstream,
+  type JetStreamClient,
+  jetstreamManager,
+} from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { type Client, type Contender, type Durability, messageOf, messagesOf } from "./contender.ts";
 import { freePort, output, startProgram } from "./program.ts";
@@ -55,14 +61,17 @@ export const nats: Contender = {
         return singles;
       },
       readAll: (count) => readAll(stream, count),
-      async latency(count, intervalMs) {
+      async latency(way, count, intervalMs) {
         await ensureStream(connection, "latency");
-        const consumer = await stream.consumers.get("latency", { deliver_policy: DeliverPolicy.New });
+        const consumer = way === "follow"
+          ? await stream.consumers.get("latency", { deliver_policy: DeliverPolicy.New })
+          : await stream.consumers.get("latency", await makeConsumer(connection, "latency"));
         const messages = await consumer.consume();
         const arrivals: number[] = [];
         const reading = (async () => {
-          for await (const _ of messages) {
+          for await (const message of messages) {
             arrivals.push(performance.now());
+            if (way === "consume") message.ack();
             if (arrivals.length === count) break;
           }
         })();
@@ -75,6 +84,18 @@ export const nats: Contender = {
     };
   },
 };
+
+/** Makes a consumer whose messages come again unless they are acknowledged, from now on; returns its name. */
+async function makeConsumer(connection: NatsConnection, stream: string): Promise<string> {
+  const name = crypto.randomUUID();
+  const manager = await jetstreamManager(connection);
+  await manager.consumers.add(stream, {
+    durable_name: name,
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.New,
+  });
+  return name;
+}
 
 const knowsSync = await serverVersion().then((version) => {
   const [major, minor] = version.split(".").map(Number);

@@ -90,24 +90,33 @@ export const redis: Contender = {
         }
         return read;
       },
-      async latency(count, intervalMs) {
+      async latency(way, count, intervalMs) {
         const reader = client.duplicate();
         await reader.connect();
-        // Not "$": that is where the stream ends when the command arrives, which may be behind the first message.
-        const last = (await client.xRevRange("latency", "+", "-", { COUNT: 1 }))?.[0];
         const arrivals: number[] = [];
-        const reading = (async () => {
+        const note = (found: unknown): string[] => {
+          const now = performance.now();
+          const ids = (found as { messages: { id: string }[] }[] | null)?.[0]?.messages.map(({ id }) => id);
+          ids?.forEach(() => arrivals.push(now));
+          return ids ?? [];
+        };
+        const follow = async (): Promise<void> => {
+          // Not "$": that is where the stream ends when the command arrives, which may be behind the first message.
           for (let id = last?.id ?? "0"; arrivals.length < count;) {
-            const found = await reader.xRead({ key: "latency", id }, { BLOCK: 0 }) as
-              | { messages: { id: string }[] }[]
-              | null;
-            const now = performance.now();
-            for (const message of found?.[0]?.messages ?? []) {
-              arrivals.push(now);
-              id = message.id;
-            }
+            id = note(await reader.xRead({ key: "latency", id }, { BLOCK: 0 })).at(-1) ?? id;
           }
-        })();
+        };
+        const consume = async (): Promise<void> => {
+          const next = { key: "latency", id: ">" };
+          while (arrivals.length < count) {
+            const ids = note(await reader.xReadGroup(group, "worker", next, { BLOCK: 0 }));
+            if (ids.length > 0) await client.xAck("latency", group, ids);
+          }
+        };
+        const last = (await client.xRevRange("latency", "+", "-", { COUNT: 1 }))?.[0];
+        const group = crypto.randomUUID();
+        if (way === "consume") await client.xGroupCreate("latency", group, "$", { MKSTREAM: true });
+        const reading = way === "follow" ? follow() : consume();
         const message = { d: messageOf(100) };
         const took = await timeEach(count, intervalMs, arrivals, async () => {
           await client.xAdd("latency", "*", message);

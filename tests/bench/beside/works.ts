@@ -42,6 +42,8 @@ export const SYNCS = "singles x64, one sync each";
 export const FIGURES: readonly Figure[] = [
   { name: "ingest, batched", unit: "messages/s", more: true, goal: { factor: 5 } },
   { name: "read back", unit: "messages/s", more: true, goal: { factor: 3 } },
+  { name: "publish to follow p50", unit: "ms", more: false },
+  { name: "publish to follow p99", unit: "ms", more: false, goal: { factor: 1, of: "NATS" } },
   { name: "publish to consume p50", unit: "ms", more: false },
   { name: "publish to consume p99", unit: "ms", more: false, goal: { factor: 1, of: "NATS" } },
   { name: "memory afterwards", unit: "MiB", more: false },
@@ -74,5 +76,5 @@ export function figuresOf(work: Work): readonly string[] {
     return synced && work.connections === 64 ? [figure, SYNCS] : [figure];
   }
   if (work.durability === "sync") return [`ingest, batched${synced}`];
-  return FIGURES.slice(0, 6).map(({ name }) => name);
+  return FIGURES.slice(0, 8).map(({ name }) => name);
 }
