@@ -249,8 +249,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await node.store.close();
     throw listenError(settings, error);
   }
-  security.tokensChanged = () => node.service.tails.closeRevoked();
-  security.certificateChanged = (certificate) => void listener.replace(certificate);
+  const tokensChanged = (): void => node.service.tails.closeRevoked();
+  const certificateChanged: Security["certificateChanged"] = (certificate) =>
+    void listener.replace(certificate);
+  security.tokensChanged = tokensChanged;
+  security.certificateChanged = certificateChanged;
   node.service.connections = connections;
   connections.start();
   node.cluster?.start();

@@ -133,6 +133,27 @@ Deno.test("shape: a cycle is told once", () => {
   assertEquals(planted({ ...files, "lib/http/b.ts": 'import type { C } from "./c.ts";\n' }), []);
 });
 
+Deno.test("shape: a function that goes into a property without a name is told", () => {
+  const refused = [
+    "a.b = () => 1",
+    "this.#b = (): void => {}",
+    "a[b] = function () {}",
+    "a.b = async (c) => c",
+  ];
+  const allowed = [
+    "const b = () => 1;\na.b = b",
+    "({ b: () => 1 })",
+    "a.b = c(() => 1)",
+    "a.b = (c + d)",
+    "a.b === (() => 1)",
+  ];
+  for (const text of refused) {
+    assertEquals(planted({ "lib/http/a.ts": `${text};\n` }).length, 1, text);
+    assertEquals(planted({ "lib/cli/a.ts": `${text};\n`, "tests/a.ts": `${text};\n` }), [], text);
+  }
+  for (const text of allowed) assertEquals(planted({ "lib/http/a.ts": `${text};\n` }), [], text);
+});
+
 Deno.test("shape: a file's look is told", () => {
   assertEquals(complaints([scan("lib/http/a.ts", "export {};\n")]).length, 1);
   assertEquals(complaints([scan("lib/http/a.ts", "// @module\n/** x */\n")]).length, 1);

@@ -167,17 +167,18 @@ export class Dispenser {
     if (meter.polls >= CONSUME_POLLS_MAX) return this.#answer(poll, undefined, tooManyPolls());
     const signal = poll.signal();
     if (signal.aborted) return this.#answer(poll, undefined);
-    const leave = (): void => this.#answer(poll, undefined);
+    const end = (): void => this.#answer(poll, undefined);
     const stopTimer = clock.after(poll.waitMs, () => this.#answer(poll, undefined, this.taker.blocked));
-    signal.addEventListener("abort", leave);
+    signal.addEventListener("abort", end);
     this.#waiting.add(poll);
     meter.polls++;
-    poll.leave = () => {
+    const leave = (): void => {
       stopTimer();
-      signal.removeEventListener("abort", leave);
+      signal.removeEventListener("abort", end);
       this.#waiting.delete(poll);
       meter.polls--;
     };
+    poll.leave = leave;
   }
 
   #answer(poll: Poll, handed: Handed | undefined, error?: unknown): void {

@@ -167,7 +167,8 @@ export class Listener {
       onListen: ({ hostname, port }) => log.debug("listening", { hostname, port }),
       onError,
     }, certificate ? dismissing : fetch);
-    this.#dismiss = () => void (dismissed = true);
+    const dismiss = (): void => void (dismissed = true);
+    this.#dismiss = dismiss;
     return server;
   }
 

@@ -207,7 +207,9 @@ export class Follower {
   /** Polls; `undefined` if it was kicked before the answer came. */
   async #poll(): Promise<ChangesAnswer | undefined> {
     const { own, identities, clock } = this.#context;
-    const kicked = new Promise<undefined>((resolve) => this.#kick = () => resolve(undefined));
+    const { promise: kicked, resolve } = Promise.withResolvers<undefined>();
+    const kick = (): void => resolve(undefined);
+    this.#kick = kick;
     const reports = this.#reports.load();
     const busy = this.#downloads.canGoOn() || reports.more || !this.reachable;
     const cancel = new AbortController();
@@ -376,10 +378,11 @@ export class Follower {
   #rest(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#context.clock.after(ms, resolve);
-      this.#kick = () => {
+      const kick = (): void => {
         cancel();
         resolve();
       };
+      this.#kick = kick;
     });
   }
 }

@@ -122,9 +122,10 @@ export class Acknowledging {
     const acknowledged = known.with(instance, of);
     if (!acknowledged) return;
     const added = missingRanges(known.of(instance)?.ranges ?? [], of.ranges);
-    this.#covers = (owner, number) => {
+    const covers = (owner: string, number: number): boolean => {
       return owner === instance && added.some(([first, last]) => first <= number && number <= last);
     };
+    this.#covers = covers;
     try {
       if (instance === this.#state.context.options.instance) {
         this.#own.noteUsed(acknowledged.largest(instance));

@@ -40,7 +40,8 @@ export abstract class ReplicaStore {
     this.context = context;
     const { clock, log, damage } = context;
     this.healer = new Healer(clock, log, ({ category }) => this.categories.get(category));
-    damage.found = (chunk) => this.healer.add(chunk);
+    const found = (chunk: Chunk): void => this.healer.add(chunk);
+    damage.found = found;
   }
 
   // --- what is here ---

@@ -176,10 +176,11 @@ export class Scrubber {
     if (ms > 0) {
       await new Promise<void>((resolve) => {
         const cancel: CancelTimer = this.#seams.clock.after(ms, resolve);
-        this.#endWait = () => {
+        const end = (): void => {
           cancel();
           resolve();
         };
+        this.#endWait = end;
       });
     }
     if (this.#closed) throw new ClosedError();

@@ -85,7 +85,8 @@ export class Store extends ReplicaStore {
       context.options.scrubIntervalMs ?? 0,
     );
     this.#checkpointer = new Checkpointer({ ...context, categories: this.categories });
-    context.sealer.onSealed = () => this.#checkpointer.sealed();
+    const onSealed = (): void => this.#checkpointer.sealed();
+    context.sealer.onSealed = onSealed;
   }
 
   /**
