@@ -98,6 +98,8 @@ export class ConsumersFile {
   readonly #directory: string;
   /** Which of the recent files has what was saved last. */
   #last = 1;
+  /** What each of the recent files has, where that is known: asking costs more than the write. */
+  readonly #sizes: (number | undefined)[] = [];
   /** Whether there is a recent file. */
   #hasRecent: boolean;
 
@@ -115,10 +117,11 @@ export class ConsumersFile {
     const file = this.#disk.open(this.#path(CONSUMERS_RECENT_FILES[next]!), { write: true, create: true });
     this.#hasRecent = true;
     try {
-      // What was there and was longer is overwritten by blanks: nothing is ever cut.
-      const whole = new Uint8Array(Math.max(bytes.length, file.size())).fill(BLANK);
-      whole.set(bytes);
+      const size = this.#sizes[next] ?? file.size();
+      this.#sizes[next] = undefined;
+      const whole = padded(bytes, size);
       writeAll(file, whole, 0);
+      this.#sizes[next] = whole.length;
     } finally {
       file.close();
     }
@@ -137,6 +140,7 @@ export class ConsumersFile {
   async tidy(): Promise<void> {
     if (!this.#hasRecent) return;
     this.#hasRecent = false;
+    this.#sizes.length = 0;
     for (const name of CONSUMERS_RECENT_FILES) {
       try {
         this.#disk.remove(this.#path(name));
@@ -152,4 +156,12 @@ export class ConsumersFile {
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }
+}
+
+/** What was there and was longer is overwritten by blanks: nothing is ever cut. */
+function padded(bytes: Uint8Array, size: number): Uint8Array {
+  if (bytes.length >= size) return bytes;
+  const whole = new Uint8Array(size).fill(BLANK);
+  whole.set(bytes);
+  return whole;
 }
