@@ -22,6 +22,8 @@ import {
 import { timeEach } from "./timing.ts";
 
 const CATEGORY = "bench";
+/** The message that makes a category; not timed. */
+const FIRST = "first";
 
 /** This. */
 export const chukcha: Contender = {
@@ -79,23 +81,32 @@ export const chukcha: Contender = {
       async latency(way, count, intervalMs) {
         const category = `latency-${crypto.randomUUID()}`;
         const arrivals: number[] = [];
+        const first = Promise.withResolvers<void>();
+        const note = (messages: Iterable<string>): void => {
+          const now = performance.now();
+          for (const message of messages) {
+            if (message === FIRST) first.resolve();
+            else arrivals.push(now);
+          }
+        };
         await using producer = bus.producer(category);
         const follow = async (): Promise<void> => {
           for await (const piece of bus.tail(category)) {
-            const now = performance.now();
-            for (const _ of piece.texts()) arrivals.push(now);
+            note(piece.texts());
             if (arrivals.length >= count) break;
           }
         };
         const consume = async (): Promise<void> => {
           for await (const batch of bus.consumer(category, { name: "bench" })) {
-            const now = performance.now();
-            for (const _ of batch.texts()) arrivals.push(now);
+            note(batch.texts());
             await batch.ack();
             if (arrivals.length >= count) break;
           }
         };
         const reading = way === "follow" ? follow() : consume();
+        // Makes the category and the consumer, as the others have theirs made before the clock starts.
+        await producer.send(FIRST);
+        await Promise.race([first.promise, reading]);
         const message = messageOf(100);
         const took = await timeEach(count, intervalMs, arrivals, () => producer.send(message));
         await reading;
