@@ -29,8 +29,8 @@ export class CategoryNames {
   #seen = 0;
   /** Those that had nothing in them. */
   #empty: Listed[] = [];
-  /** Names of the others, in order. */
-  readonly #names: string[] = [];
+  /** Names of the others, in order; another array once one has come. */
+  #names: readonly string[] = [];
 
   /** @param categories those there are, as they come; none of them goes */
   constructor(categories: ReadonlyMap<string, Listed>) {
@@ -38,25 +38,26 @@ export class CategoryNames {
     this.#coming = categories.values();
   }
 
-  /** Names of those that anything was ever stored in, sorted; a copy. */
-  list(): string[] {
+  /** Names of those that anything was ever stored in, sorted; the same array until there are others. */
+  list(): readonly string[] {
     for (; this.#seen < this.#categories.size; this.#seen++) this.#empty.push(this.#coming.next().value!);
     const found = this.#empty.filter(({ known }) => known);
     if (found.length > 0) {
       this.#empty = this.#empty.filter(({ known }) => !known);
-      this.#add(found);
+      this.#names = withNames(this.#names, found);
     }
-    return this.#names.slice();
+    return this.#names;
   }
+}
 
-  #add(found: readonly Listed[]): void {
-    if (found.length > INSERTED_MAX) {
-      for (const { name } of found) this.#names.push(name);
-      this.#names.sort();
-    } else {
-      for (const { name } of found) this.#names.splice(placeOf(this.#names, name), 0, name);
-    }
+function withNames(sorted: readonly string[], found: readonly Listed[]): readonly string[] {
+  const names = sorted.slice();
+  if (found.length > INSERTED_MAX) {
+    for (const { name } of found) names.push(name);
+    return names.sort();
   }
+  for (const { name } of found) names.splice(placeOf(names, name), 0, name);
+  return names;
 }
 
 /** How many of the sorted names come before this one. */

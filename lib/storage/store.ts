@@ -228,7 +228,7 @@ export class Store extends ReplicaStore {
   }
 
   /** Names of the categories that hold, or held, messages; sorted. */
-  listCategories(): string[] {
+  listCategories(): readonly string[] {
     return this.#names.list();
   }
 

@@ -28,6 +28,23 @@ for (const slices of [0, 1, 2, 3.5]) {
   }
 }
 
+Deno.test("slices of a JSON list that are kept are made once, whoever takes them", async () => {
+  const streams = new OpenStreams(new FakeClock(), 2);
+  let made = 0;
+  const toJson = (n: number) => {
+    made++;
+    return String(n);
+  };
+  const list = { what: "numbers", elements: numbers(3 * LIST_SLICE_ELEMENTS + 1), toJson, slices: [] };
+  const left = jsonList(streams, list).body!.getReader();
+  await left.read();
+  await left.cancel();
+  const [one, other] = [jsonList(streams, list), jsonList(streams, list)];
+  assertEquals(await one.json(), list.elements);
+  assertEquals(await other.json(), list.elements);
+  assertEquals([made, streams.count], [list.elements.length, 0]);
+});
+
 Deno.test("slices of a JSON list are made as they are taken, and none for a client that has left", async () => {
   const streams = new OpenStreams(new FakeClock(), 1);
   let made = 0;
